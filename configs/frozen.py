@@ -1,0 +1,14 @@
+r"""The frozen network: Gaussians of pre-trained features, nothing tuned.
+
+python -m gaussft_jax.main --config=configs/frozen.py:CATEGORY --workdir=runs/CATEGORY \
+    --config.data.root=MVTEC_ROOT
+"""
+
+from gaussft_jax.configuration import default_config
+
+
+def get_config(category: str = ""):
+    """Five folds of EfficientNet-Lite0 at 224 px with tied Gaussians and max aggregation."""
+    config = default_config()
+    config.data.category = category
+    return config

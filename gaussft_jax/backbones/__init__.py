@@ -1,0 +1,19 @@
+"""Pre-trained networks that expose the features of every level."""
+
+from gaussft_jax.backbones.depthwise import depthwise_convolution
+from gaussft_jax.backbones.efficientnet import EfficientNet
+from gaussft_jax.backbones.registry import Backbone, Levels, Variables, create, load_backbone
+from gaussft_jax.backbones.specification import SPECIFICATIONS, Specification, Stage
+
+__all__ = [
+    "SPECIFICATIONS",
+    "Backbone",
+    "EfficientNet",
+    "Levels",
+    "Specification",
+    "Stage",
+    "Variables",
+    "create",
+    "depthwise_convolution",
+    "load_backbone",
+]

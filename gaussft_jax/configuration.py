@@ -1,0 +1,121 @@
+"""The configuration of an experiment: every field with its default, and what it may be."""
+
+import os
+from collections.abc import Mapping
+
+from ml_collections import ConfigDict
+
+from gaussft_jax.backbones import SPECIFICATIONS
+from gaussft_jax.training import Recipe
+
+__all__ = ["CHOICES", "check", "default_config", "differences"]
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "backbone": tuple(SPECIFICATIONS),
+    "gaussian": ("tied", "global", "local"),
+    "aggregation": ("max", "mean"),
+    "objective": ("gaussian", "deep_svdd", "fcdd"),
+    "svdd_norm": ("l1", "l2"),
+    "vicinity": ("augmix", "cutout", "confetti", "all"),
+    "stopping": ("vicinity", "fixed", "validation_loss"),
+    "parallelism": ("jit",),
+}
+
+_LEAST = {
+    "image_size": 0,
+    "scoring_batch_size": 1,
+    "batch_size": 1,
+    "max_epochs": 1,
+    "patience": 1,
+    "draws_per_image": 1,
+    "epochs_per_call": 1,
+    "learning_rate": 0.0,
+    "l2_sp": 0.0,
+}
+
+
+def default_config() -> ConfigDict:
+    """The frozen network with tied Gaussians and max aggregation, on five folds."""
+    config = ConfigDict()
+    config.data = ConfigDict()
+    # Folder that holds one folder per category, in the MVTec AD layout.
+    config.data.root = os.environ.get("GAUSSFT_DATA", "data")
+    config.data.category = ""
+
+    config.backbone = "efficientnet-lite0"
+    # Weight file, folder made by scripts/convert, or `random`; empty for the known weights.
+    config.weights = ""
+    # Side of the square that every image is resized to, pixels; 0 for the network's own.
+    config.image_size = 224
+
+    config.objective = "gaussian"
+    config.gaussian = "tied"
+    config.aggregation = "max"
+    config.svdd_norm = "l1"
+
+    config.folds = (0, 1, 2, 3, 4)
+    config.seed = 0
+
+    # Fine-tuning; `training.Recipe` says what each field means.
+    config.tune = False
+    config.vicinity = "all"
+    config.severity = 3.0
+    config.update(Recipe()._asdict())
+    # Epochs between two checkpoints; changes no result.
+    config.epochs_per_call = 1
+    # Compute the features of each block again in the backward pass, to save memory.
+    config.rematerialise = False
+
+    # Images per call where nothing is tuned; changes speed and memory, not results.
+    config.scoring_batch_size = 16
+    config.parallelism = "jit"
+    return config.lock()
+
+
+def check(config: ConfigDict) -> None:
+    """Refuse a configuration that cannot run.
+
+    Raises:
+        ValueError: a field is unknown, missing or has a value that it may not have.
+    """
+    known, given = _flat(default_config()), _flat(config)
+    unknown, missing = sorted(given.keys() - known.keys()), sorted(known.keys() - given.keys())
+    if unknown or missing:
+        raise ValueError(
+            f"config: unknown fields {unknown}, missing fields {missing}; "
+            "start from gaussft_jax.configuration.default_config()"
+        )
+    for field, choices in CHOICES.items():
+        if config[field] not in choices:
+            raise ValueError(f"config.{field}={config[field]!r}; choose from: {', '.join(choices)}")
+    if not config.data.category:
+        raise ValueError(
+            "config.data.category is empty; name a category, as in --config.data.category=bottle"
+        )
+    if not config.folds or not set(config.folds) <= set(range(5)):
+        raise ValueError(f"config.folds={config.folds}; choose from 0, 1, 2, 3, 4")
+    for field, least in _LEAST.items():
+        if config[field] < least:
+            raise ValueError(f"config.{field}={config[field]} is too small, it starts at {least}")
+    if not 0 < config.augmented < 1:
+        raise ValueError(f"config.augmented={config.augmented}; choose a fraction between 0 and 1")
+
+
+def differences(old: Mapping | ConfigDict, new: Mapping | ConfigDict) -> list[str]:
+    """`field: old -> new` for each field of two configurations that differs."""
+    old, new = _flat(old), _flat(new)
+    return [
+        f"{field}: {old.get(field)!r} -> {new.get(field)!r}"
+        for field in sorted(old.keys() | new.keys())
+        if old.get(field) != new.get(field)
+    ]
+
+
+def _flat(config: Mapping | ConfigDict, prefix: str = "") -> dict:
+    flat = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping | ConfigDict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
+    return flat

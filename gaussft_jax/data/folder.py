@@ -1,0 +1,115 @@
+"""Image folders: a category in the MVTec AD layout, or a flat folder."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Category", "TestImage", "list_images", "read_category"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+class TestImage(NamedTuple):
+    """A test image, its label ("good" or the name of its defect) and, where known, its mask."""
+
+    __test__ = False  # the name starts with Test: pytest would collect it wherever it is imported
+
+    path: Path
+    label: str
+    mask: Path | None
+
+
+class Category(NamedTuple):
+    """The files of one category; `test` is empty where the category has no test folder."""
+
+    name: str
+    train: tuple[Path, ...]
+    test: tuple[TestImage, ...]
+
+
+def read_category(root: str | Path, category: str) -> Category:
+    """The sorted images and masks of `root/category`.
+
+    The layout is MVTec AD's: `train/good`, `test/<defect>` (one of them may be `good`) and
+    `ground_truth/<defect>/<stem>_mask.png` or `<stem>.png`; png, jpg, jpeg, bmp, tif and tiff in
+    either case; hidden files are ignored. `test` may be missing, and so may `ground_truth` or any
+    folder of it: those masks are None.
+
+    Args:
+        root: Folder of categories.
+        category: Name of the category's folder.
+
+    Returns:
+        Its training images, and its test images sorted by label, then by file name.
+
+    Raises:
+        FileNotFoundError: A folder is missing: root, category or `train/good`.
+        ValueError: A folder holds no image, or an image lacks its mask though others have one.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"{root} is not a folder: give the folder that holds the categories"
+        )
+    folder = root / category
+    if not folder.is_dir():
+        there = [path.name for path in _folders(root) if (path / "train" / "good").is_dir()]
+        raise FileNotFoundError(
+            f"{root} has no category {category!r}; it has "
+            + (", ".join(there) or "none: a category is a folder with train/good in it")
+        )
+    train = list_images(folder / "train" / "good")
+    if not (folder / "test").exists():
+        return Category(category, train, ())
+    labels = _folders(folder / "test")
+    if not labels:
+        raise ValueError(
+            f"{folder / 'test'} is empty: put the images into test/good and test/<defect>,"
+            " or remove the folder if there is nothing to test on"
+        )
+    test = tuple(image for label in labels for image in _test_images(folder, label.name))
+    return Category(category, train, test)
+
+
+def list_images(folder: str | Path) -> tuple[Path, ...]:
+    """The images of one folder, sorted by file name; hidden files and sub-folders are ignored.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It holds no image.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder: put the images there")
+    images = sorted(
+        (path for path in _visible(folder) if path.suffix.lower() in SUFFIXES and path.is_file()),
+        key=lambda path: path.name,
+    )
+    if not images:
+        raise ValueError(f"{folder} holds no image: put {' '.join(SUFFIXES)} files there")
+    return tuple(images)
+
+
+def _test_images(folder: Path, label: str) -> list[TestImage]:
+    images = list_images(folder / "test" / label)
+    truth = folder / "ground_truth" / label
+    if label == "good" or not truth.is_dir():
+        return [TestImage(path, label, None) for path in images]
+    masks = {path.stem: path for path in list_images(truth)}
+    pairs = [(path, masks.get(f"{path.stem}_mask") or masks.get(path.stem)) for path in images]
+    lacking = [path for path, mask in pairs if mask is None]
+    if lacking:
+        stem = lacking[0].stem
+        raise ValueError(
+            f"{truth} lacks the masks of {len(lacking)} of {len(images)} images, first"
+            f" {lacking[0]}: add {stem}_mask.png or {stem}.png there, or remove the folder"
+            " to go without masks"
+        )
+    return [TestImage(path, label, mask) for path, mask in pairs]
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: path.name)
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]

@@ -1,0 +1,32 @@
+"""The split of the training images into folds."""
+
+import numpy as np
+from jaxtyping import Int
+
+__all__ = ["folds"]
+
+
+def folds(
+    n: int, count: int = 5, seed: int = 0
+) -> tuple[tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]], ...]:
+    """The indices to train and to validate on, per fold: shuffled k-fold over the sorted images.
+
+    Args:
+        n: Number of training images.
+        count: Number of folds.
+        seed: Of the shuffle.
+
+    Returns:
+        Per fold int [n - n / count] to train on and int [n / count] to validate on, each ascending.
+
+    Raises:
+        ValueError: There are fewer images than folds.
+    """
+    if n < count:
+        raise ValueError(
+            f"{n} training images cannot make {count} folds: add images to train/good"
+            " or ask for fewer folds"
+        )
+    from sklearn.model_selection import KFold  # a second to import, and scoring does without it
+
+    return tuple(KFold(count, shuffle=True, random_state=seed).split(np.empty(n)))

@@ -1,0 +1,181 @@
+"""Photographs and masks as square arrays, whatever their format."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from gaussft_jax.data.folder import TestImage
+
+__all__ = ["ImageError", "read_image", "read_images", "read_mask", "read_masks"]
+
+# The one resampler of fit, tune and predict: Pillow widens its triangle when it shrinks an image.
+RESAMPLER = Image.Resampling.BILINEAR
+
+# Nothing else is tried, whatever the file is called: some of Pillow's readers start programs.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+
+
+class ImageError(ValueError):
+    """An image or mask that cannot be used; the message names the file and the reason."""
+
+
+def read_image(path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
+    """The photograph in RGB, resized once to `size` x `size` pixels, bilinear, without a crop.
+
+    Grey becomes three equal channels, transparency lies over black, EXIF orientation is applied,
+    16-bit grey is scaled by 255/65535 (of 16-bit colour, Pillow keeps the high byte); of a file
+    with several pages the first counts.
+
+    Args:
+        path: A png, jpg, bmp or tif file.
+        size: Side of the result, pixels.
+
+    Returns:
+        uint8 [s s 3].
+
+    Raises:
+        ImageError: The file is missing, broken, no such image, or of a pixel type without a white.
+    """
+    image = _decode(path)
+    if image.mode.startswith("I"):
+        image = _eight_bits(image, path)
+    return np.array(_rgb(image, path).resize((size, size), RESAMPLER))
+
+
+def read_images(
+    paths: Sequence[Path], size: int, *, progress: bool | str = True
+) -> UInt8[np.ndarray, "n s s 3"]:
+    """The photographs, in the order of `paths`, each as `read_image` gives it.
+
+    Args:
+        paths: The files.
+        size: Side of the result, pixels.
+        progress: Show a bar; a text stands in front of it.
+
+    Returns:
+        uint8 [n s s 3].
+
+    Raises:
+        ImageError: The first broken file.
+    """
+    images = np.empty((len(paths), size, size, 3), np.uint8)
+    _fill(images, lambda i: read_image(paths[i], size), progress)
+    return images
+
+
+def read_mask(path: Path, size: int, of: Path) -> Bool[np.ndarray, "s s"]:
+    """Where the mask marks a defect: every pixel above 0, after nearest-neighbour resizing.
+
+    Args:
+        path: The mask.
+        size: Side of the result, pixels.
+        of: The photograph that it belongs to.
+
+    Returns:
+        bool [s s].
+
+    Raises:
+        ImageError: The mask cannot be read, or its size in pixels is not that of its photograph.
+    """
+    mask = _decode(path)
+    if mask.size != (expected := _oriented_size(of)):
+        raise ImageError(
+            f"{path} is {mask.width} x {mask.height} pixels, but its image {of} is"
+            f" {expected[0]} x {expected[1]}: a mask needs the size of its image"
+        )
+    # Values of more than 8 bits are compared as they are: scaled first, a faint label would vanish.
+    wide = mask.mode.startswith(("I", "F"))
+    marked = np.asarray(mask) > 0 if wide else np.asarray(_rgb(mask, path)).any(axis=-1)
+    nearest = Image.fromarray(marked).resize((size, size), Image.Resampling.NEAREST)
+    return np.array(nearest)
+
+
+def read_masks(tests: Sequence[TestImage], size: int) -> Bool[np.ndarray, "n s s"] | None:
+    """The masks of the test images, good ones all False; None where a defective image has none.
+
+    Args:
+        tests: Test images, as `read_category` gives them.
+        size: Side of the result, pixels.
+
+    Returns:
+        bool [n s s] or None.
+
+    Raises:
+        ImageError: The first mask that `read_mask` refuses.
+    """
+    if any(test.mask is None and test.label != "good" for test in tests):
+        return None
+    masks = np.zeros((len(tests), size, size), bool)
+
+    def mask(i: int) -> np.ndarray | bool:
+        return tests[i].mask is not None and read_mask(tests[i].mask, size, tests[i].path)
+
+    _fill(masks, mask, progress=False)
+    return masks
+
+
+def _fill(
+    array: np.ndarray, read: Callable[[int], np.ndarray | bool], progress: bool | str
+) -> None:
+    """Writes read(i) to array[i], on threads, since Pillow decodes without Python's lock."""
+
+    def write(i: int) -> None:
+        array[i] = read(i)
+
+    text = progress if isinstance(progress, str) else None
+    with ThreadPoolExecutor() as pool:
+        done = pool.map(write, range(len(array)))
+        for _ in tqdm(done, text, len(array), unit="image", disable=not progress):
+            pass
+
+
+def _decode(path: Path) -> Image.Image:
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return ImageOps.exif_transpose(image)
+    except Exception as error:  # on broken files decoders raise nearly anything
+        raise _unreadable(path, error) from error
+
+
+def _oriented_size(path: Path) -> tuple[int, int]:
+    """Width and height after EXIF orientation, from the header alone."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+            # Pillow has already swapped the sides of a turned TIFF.
+            return image.size[::-1] if turned and image.format != "TIFF" else image.size
+    except Exception as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ImageError:
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        reason = f"not an image in {', '.join(FORMATS)}"
+    return ImageError(f"{path}: {reason}; replace or remove the file")
+
+
+def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError(f"{path}: values outside 0..65535; save it with 8 or 16 bits per channel")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # 257 = 65535 / 255
+
+
+def _rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode == "F":
+        raise ImageError(
+            f"{path}: floating-point pixels, which do not say what is white;"
+            " save it with 8 or 16 bits per channel"
+        )
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    image = image.convert("RGBA")
+    black = Image.new("RGB", image.size)
+    black.paste(image, mask=image)
+    return black

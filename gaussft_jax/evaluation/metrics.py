@@ -1,0 +1,119 @@
+"""The figures of one fold, overall and for each defect, and their means."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gaussft_jax.evaluation.pro import aupro
+from gaussft_jax.evaluation.roc import Undefined, rank_metrics
+from gaussft_jax.evaluation.scored import GOOD, Scored
+
+__all__ = ["evaluate", "mean_and_sem", "summarise"]
+
+BY_DEFECT = ("image_auroc", "pixel_auroc", "aupro")
+
+
+def evaluate(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
+    """Metrics of a fold, ready for JSON, and why those that are None cannot be computed.
+
+    Pixel metrics take all pixels of all images together. `by_defect` sets the images of one defect
+    against the good ones; their maps are copied, one defect at a time.
+
+    Args:
+        scored: test images with scores, maps and masks.
+
+    Returns:
+        Fractions in [0, 1] or None under `image_auroc`, `image_aupr`, `image_f1_max`,
+        `pixel_auroc`, `pixel_aupr`, `pixel_f1_max`, `aupro`, and under `by_defect` a dict
+        {defect: {image_auroc, pixel_auroc, aupro}}; and the notes, {metric: reason}. A defect's
+        note, where it differs from the note on all defects, is named `by_defect.DEFECT.METRIC`.
+
+    Raises:
+        ValueError: a score or a map holds NaN; the message names the first such image.
+    """
+    for name, score, scores in zip(scored.names, scored.scores, scored.maps, strict=True):
+        if np.isnan(score) or np.isnan(scores).any():
+            raise ValueError(f"{name}: its score or anomaly map holds NaN")
+    metrics, notes = _metrics(scored)
+    metrics["by_defect"] = {}
+    labels = np.array(scored.labels)
+    for defect in sorted({*scored.labels} - {GOOD}):
+        values, reasons = _metrics(_choose(scored, (labels == GOOD) | (labels == defect)))
+        metrics["by_defect"][defect] = {key: values[key] for key in BY_DEFECT}
+        for key in BY_DEFECT:
+            if reasons.get(key) != notes.get(key):
+                notes[f"by_defect.{defect}.{key}"] = reasons[key]
+    return metrics, notes
+
+
+def summarise(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean over folds of every metric, nested as they are; None where any fold has None.
+
+    Args:
+        folds: what `evaluate` measured on each fold, one or more.
+
+    Returns:
+        The same keys, fractions or None.
+
+    Raises:
+        ValueError: the folds do not hold the same metrics.
+    """
+    mean = {}
+    for key in {key: None for fold in folds for key in fold}:
+        if any(key not in fold for fold in folds):
+            raise ValueError(
+                f"{key} is missing from some folds: evaluate them on the same test set"
+            )
+        values = [fold[key] for fold in folds]
+        if isinstance(values[0], dict):
+            mean[key] = summarise(values)
+        else:
+            mean[key] = None if None in values else float(np.mean(values))
+    return mean
+
+
+def mean_and_sem(values: Sequence[float]) -> tuple[float, float | None]:
+    """Mean and its standard error (ddof = 1), which a single value does not have: None.
+
+    Args:
+        values: one figure for each category, one or more.
+
+    Returns:
+        Mean and standard error, in the unit of the values.
+    """
+    n = len(values)
+    return float(np.mean(values)), float(np.std(values, ddof=1) / n**0.5) if n > 1 else None
+
+
+def _metrics(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
+    def masks():
+        if scored.masks is None:
+            raise Undefined("no masks")
+        return scored.masks
+
+    groups = {
+        ("image_auroc", "image_aupr", "image_f1_max"): lambda: rank_metrics(
+            scored.scores, scored.defective
+        ),
+        ("pixel_auroc", "pixel_aupr", "pixel_f1_max"): lambda: rank_metrics(scored.maps, masks()),
+        ("aupro",): lambda: [aupro(scored.maps, masks())],
+    }
+    metrics, notes = {}, {}
+    for keys, compute in groups.items():
+        try:
+            metrics |= zip(keys, compute(), strict=True)
+        except Undefined as reason:
+            metrics |= dict.fromkeys(keys)
+            notes |= dict.fromkeys(keys, str(reason))
+    return metrics, notes
+
+
+def _choose(scored: Scored, chosen: np.ndarray) -> Scored:
+    return Scored(
+        tuple(np.array(scored.names)[chosen]),
+        tuple(np.array(scored.labels)[chosen]),
+        scored.scores[chosen],
+        scored.maps[chosen],
+        None if scored.masks is None else scored.masks[chosen],
+    )

@@ -1,0 +1,225 @@
+"""An experiment from configuration to results: folds fitted, scored, measured and reported."""
+
+import csv
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Bool, UInt8
+from ml_collections import ConfigDict
+
+from gaussft_jax import configuration, objectives
+from gaussft_jax.backbones import load_backbone
+from gaussft_jax.data import folds, read_category, read_images, read_masks
+from gaussft_jax.evaluation import Scored, evaluate, summarise
+from gaussft_jax.files import replacing, write_json
+from gaussft_jax.objectives import Objective
+from gaussft_jax.report import write_overlays, write_report
+from gaussft_jax.scoring import Scorer
+from gaussft_jax.training import Recipe, Tuner
+from gaussft_jax.vicinity import vicinity
+
+__all__ = ["make_objective", "train_and_evaluate"]
+
+_METRICS = ("image_auroc", "pixel_auroc", "aupro")
+
+
+class _Photographs(NamedTuple):
+    """A category in memory: uint8 [n s s 3], and masks bool [n s s] where there are any."""
+
+    train: UInt8[np.ndarray, "n s s 3"]
+    test: UInt8[np.ndarray, "m s s 3"]
+    masks: Bool[np.ndarray, "m s s"] | None
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any]:
+    """Run the experiment that `config` describes and leave its results in `workdir`.
+
+    Written are `config.json`, `results.json`, `report.html`, `overlays/` (the first fold's
+    heatmaps) and for each fold `foldK/result.json` and `foldK/scores.csv`. Folds that are there
+    already are not run again, so a killed run goes on where it stopped.
+
+    Args:
+        config: as `configuration.default_config`.
+        workdir: a folder, created if missing.
+
+    Returns:
+        What results.json holds.
+
+    Raises:
+        ValueError: the configuration, an image or a mask is wrong, or `workdir` belongs to another
+            configuration; the message says which.
+        FileNotFoundError: data or weights are missing; the message says what to put where.
+    """
+    configuration.check(config)
+    workdir = Path(workdir)
+    _claim(workdir, config)
+    backbone, variables = load_backbone(config.backbone, config.weights or None)
+    size = config.image_size or backbone.image_size
+    photographs = _read(config, size)
+    scorer = Scorer(backbone, make_objective(config), config.aggregation, config.scoring_batch_size)
+    tuner = _make_tuner(config, scorer) if config.tune else None
+    variables = jax.device_put(variables)
+
+    records = []
+    for fold in config.folds:
+        folder = workdir / f"fold{fold}"
+        if not (folder / "result.json").exists():
+            _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
+        records.append(json.loads((folder / "result.json").read_text(encoding="utf-8")))
+
+    results = _results(config, size, records)
+    write_json(workdir / "results.json", results)
+    _show(workdir, results, photographs, config.folds[0])
+    return results
+
+
+def make_objective(config: ConfigDict) -> Objective:
+    """The objective that the configuration names."""
+    if config.objective == "gaussian":
+        return objectives.gaussian(config.gaussian, config.aggregation)
+    if config.objective == "deep_svdd":
+        return objectives.deep_svdd(config.svdd_norm, config.aggregation)
+    return objectives.fcdd()
+
+
+def _claim(workdir: Path, config: ConfigDict) -> None:
+    """Write the configuration into the folder, or refuse a folder with the results of another."""
+    path = workdir / "config.json"
+    new = config.to_dict()
+    if path.exists():
+        old = json.loads(path.read_text(encoding="utf-8"))
+        # Which folds are run changes no fold's result.
+        changed = configuration.differences({**old, "folds": ()}, {**new, "folds": ()})
+        if changed:
+            raise ValueError(
+                f"{workdir} holds a run of another configuration ({'; '.join(changed)}); "
+                "choose another --workdir or remove this one"
+            )
+    write_json(path, new)
+
+
+def _read(config: ConfigDict, size: int) -> _Photographs:
+    category = read_category(config.data.root, config.data.category)
+    if not category.test:
+        raise FileNotFoundError(
+            f"{config.data.root}/{config.data.category} has no test folder to evaluate on"
+        )
+    return _Photographs(
+        read_images(category.train, size, progress="read training images"),
+        read_images([image.path for image in category.test], size, progress="read test images"),
+        read_masks(category.test, size),
+        tuple(f"{image.label}/{image.path.name}" for image in category.test),
+        tuple(image.label for image in category.test),
+    )
+
+
+def _make_tuner(config: ConfigDict, scorer: Scorer) -> Tuner:
+    recipe = Recipe(**{field: config[field] for field in Recipe._fields})
+    backbone = scorer.backbone.rematerialised() if config.rematerialise else scorer.backbone
+    augment = vicinity(config.vicinity, config.severity)
+    return Tuner(backbone, scorer.objective, config.aggregation, augment, recipe)
+
+
+def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> None:
+    print(f"{config.data.category}: fold {fold}", flush=True)
+    start = time.perf_counter()
+    training, validation = folds(len(photographs.train), seed=0)[fold]
+    training, validation = photographs.train[training], photographs.train[validation]
+    references = scorer.fit(variables, training)
+    record = {"fold": fold}
+    if config.objective == "gaussian":
+        record["shrinkage"] = [float(np.mean(level.shrinkage)) for level in references]
+    if tuner is None:
+        record |= {"epochs": 0, "best_epoch": 0, "vicinity_auroc": None}
+        notes = {"vicinity_auroc": "the network is frozen: nothing was validated"}
+    else:
+        key = jax.random.fold_in(jax.random.key(config.seed), fold)
+        tuned = tuner.tune(
+            variables, references, training, validation, key, folder, config.epochs_per_call
+        )
+        variables, notes = tuned.variables, {}
+        record |= {
+            "epochs": tuned.epochs,
+            "best_epoch": tuned.best_epoch,
+            "vicinity_auroc": float(tuned.history.vicinity_auroc[tuned.best_epoch]),
+        }
+    scores, maps = scorer.score(variables, references, photographs.test)
+    scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
+    metrics, undefined = evaluate(scored)
+    record |= {**metrics, "seconds": time.perf_counter() - start, "notes": notes | undefined}
+
+    with replacing(folder / "scores.csv") as path, path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("image", "label", "score"))
+        writer.writerows(zip(scored.names, scored.labels, scores.tolist(), strict=True))
+    if fold == config.folds[0]:
+        with replacing(folder / "maps.npy") as path, path.open("wb") as file:
+            np.save(file, maps)
+    write_json(folder / "result.json", record)
+
+
+def _results(config: ConfigDict, size: int, records: list[dict[str, Any]]) -> dict[str, Any]:
+    metrics = [{key: record[key] for key in _METRICS} for record in records]
+    notes = {key: note for record in records for key, note in record["notes"].items()}
+    packages = ("gaussft_jax", "jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "pillow")
+    return {
+        "schema": 1,
+        "category": config.data.category,
+        "method": config.objective,
+        "backbone": config.backbone,
+        "image_size": size,
+        "gaussian": config.gaussian,
+        "aggregation": config.aggregation,
+        "tuned": config.tune,
+        "folds": [{k: v for k, v in record.items() if k != "notes"} for record in records],
+        "mean": summarise(metrics),
+        "notes": notes,
+        "config": {**config.to_dict(), "folds": list(config.folds)},
+        "versions": {name: version(name) for name in packages}
+        | {"python": platform.python_version(), "device": jax.devices()[0].device_kind},
+    }
+
+
+def _show(workdir: Path, results: dict[str, Any], photographs: _Photographs, fold: int) -> None:
+    """The report and the overlays, from what the fold left on disk."""
+    folder = workdir / f"fold{fold}"
+    with (folder / "scores.csv").open(newline="") as file:
+        scores = np.array([float(row["score"]) for row in csv.DictReader(file)], np.float32)
+    maps = np.load(folder / "maps.npy")
+    scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
+    write_overlays(workdir / "overlays", photographs.test, scored)
+    histories = [_history(workdir / f"fold{record['fold']}", record) for record in results["folds"]]
+    report = write_report(
+        workdir / "report.html",
+        results=results,
+        images=photographs.test,
+        scored=scored,
+        histories=histories if results["tuned"] else (),
+        fold=fold,
+    )
+    mean = ", ".join(
+        f"{key} {'-' if value is None else format(100 * value, '.2f')}"
+        for key, value in results["mean"].items()
+    )
+    print(f"{results['category']}: {mean}\nresults: {workdir / 'results.json'}\nreport: {report}")
+
+
+def _history(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """What the report draws of a fold's training, from its metrics.jsonl."""
+    path = folder / "metrics.jsonl"
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return {
+        "loss": [row["loss"] for row in rows[1:]],
+        "vicinity_auroc": [row["vicinity_auroc"] for row in rows],
+        "best_epoch": record["best_epoch"],
+    }

@@ -1,0 +1,115 @@
+"""Streaming moments of features: sums that add over batches, devices and hosts.
+
+Two passes. The first sums features to means; the second sums residuals from those means to the
+second moments, and the fourth power of their norms, which is all that Ledoit-Wolf shrinkage needs:
+no feature is ever kept. Everything is float64, since the directions of low variance, which
+discriminate best, are differences of large numbers.
+"""
+
+import functools
+import inspect
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+__all__ = ["Kind", "Means", "Residuals", "float64", "means", "merge", "residuals"]
+
+Kind = Literal["tied", "global", "local"]
+
+
+def float64(function):
+    """`function`, jitted and traced with 64-bit types whatever JAX's default is.
+
+    A keyword-only argument is static.
+    """
+    static = inspect.getfullargspec(inspect.unwrap(function)).kwonlyargs
+    jitted = jax.jit(function, static_argnames=static)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        with jax.enable_x64(True):
+            return jitted(*args, **kwargs)
+
+    return call
+
+
+class Means(NamedTuple):
+    """Sums of features.
+
+    Attributes:
+        count: rows that went into each mean, float64 [].
+        total: their sum, float64 [h w c], or [c] where all locations share one mean (global).
+    """
+
+    count: Float[Array, ""]
+    total: Float[Array, "*location c"]
+
+    @property
+    def mean(self) -> Float[Array, "*location c"]:
+        """The mean feature, float64 [h w c] or [c]."""
+        return self.total / self.count
+
+
+class Residuals(NamedTuple):
+    """Sums over the rows r = x - mean that share a covariance.
+
+    Attributes:
+        count: rows per covariance, float64 [].
+        gram: sum of r r', float64 [c c], or [h w c c] where every location has its own (local).
+        fourth: sum of |r|^4, float64 [] or [h w].
+    """
+
+    count: Float[Array, ""]
+    gram: Float[Array, "*location c c"]
+    fourth: Float[Array, "*location"]
+
+
+@float64
+def means(features: Float[Array, "n h w c"], valid: Bool[Array, " n"], *, kind: Kind) -> Means:
+    """First pass: the sums of one batch.
+
+    Args:
+        features: one level, float [n h w c].
+        valid: False for the images that only pad the batch, bool [n].
+        kind: `tied` and `local` have a mean per location, `global` one for all.
+    """
+    x = features.astype(jnp.float64)
+    count = valid.sum(dtype=jnp.float64)
+    if kind == "global":
+        _, h, w, _ = features.shape
+        return Means(count * (h * w), jnp.einsum("nhwc,n->c", x, valid.astype(x.dtype)))
+    return Means(count, jnp.einsum("nhwc,n->hwc", x, valid.astype(x.dtype)))
+
+
+@float64
+def residuals(
+    features: Float[Array, "n h w c"],
+    mean: Float[Array, "*location c"],
+    valid: Bool[Array, " n"],
+    *,
+    kind: Kind,
+) -> Residuals:
+    """Second pass: the residual sums of one batch.
+
+    Args:
+        features: one level, float [n h w c].
+        mean: `Means.mean` over all batches, float64 [h w c] or [c].
+        valid: as in `means`.
+        kind: `local` has a covariance per location, `tied` and `global` one for all.
+    """
+    r = jnp.where(valid[:, None, None, None], features.astype(jnp.float64) - mean, 0.0)
+    count = valid.sum(dtype=jnp.float64)
+    fourth = jnp.square(jnp.square(r).sum(-1))
+    if kind == "local":
+        return Residuals(count, jnp.einsum("nhwc,nhwd->hwcd", r, r), fourth.sum(0))
+    n, h, w, c = r.shape
+    rows = r.reshape(n * h * w, c)
+    return Residuals(count * (h * w), rows.T @ rows, fourth.sum())
+
+
+def merge(a, b):
+    """The moments of two disjoint sets of images together, of the same type as `a` and `b`."""
+    with jax.enable_x64(True):
+        return jax.tree.map(jnp.add, a, b)

@@ -1,0 +1,16 @@
+"""Heatmap overlays, figures and the HTML page that show what a run found."""
+
+from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
+from gaussft_jax.report.overlays import heatmap_overlay, mask_outline, write_overlays
+from gaussft_jax.report.page import write_report
+
+__all__ = [
+    "heatmap_overlay",
+    "mask_outline",
+    "pro_figure",
+    "roc_figure",
+    "score_histogram",
+    "training_curves",
+    "write_overlays",
+    "write_report",
+]

@@ -1,0 +1,167 @@
+"""One HTML file that shows what a run found: offline, without scripts, on any screen."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gaussft_jax.evaluation import GOOD, Scored, Undefined, pro_curve, roc_curve, summarise
+from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
+from gaussft_jax.report.gallery import galleries
+from gaussft_jax.report.overlays import COLOURS, map_range
+
+__all__ = ["write_report"]
+
+_METRICS = {
+    "image_auroc": "Image AUROC",
+    "pixel_auroc": "Pixel AUROC",
+    "aupro": "PRO",
+    "image_aupr": "Image AUPR",
+    "image_f1_max": "Image F1",
+    "pixel_aupr": "Pixel AUPR",
+    "pixel_f1_max": "Pixel F1",
+    "vicinity_auroc": "Vicinity AUROC",
+}
+_COUNTERS = {"epochs": "Epochs", "best_epoch": "Best epoch", "seconds": "Seconds"}
+
+_SCORES = (
+    "The further apart the two colours, the better. Where they overlap, no threshold tells good "
+    "from defective."
+)
+_ROC = (
+    "Each point is a threshold: the share of defective images it finds against the share of good "
+    "ones it raises by mistake. The dashed line is chance."
+)
+_PRO = (
+    "How much of a defective region the anomaly map covers, on average, against the share of "
+    "normal pixels it covers too. PRO is the shaded share of the square."
+)
+_TRAINING = (
+    "One line per fold. The vicinity AUROC is measured on synthetic defects; the dot marks the "
+    "epoch that was kept."
+)
+
+
+class _Plot(NamedTuple):
+    """A figure with its heading and a sentence that says how to read it."""
+
+    title: str
+    reading: str
+    svg: str
+
+
+def write_report(
+    path: str | PathLike[str],
+    *,
+    results: Mapping[str, Any],
+    images: UInt8[np.ndarray, "n s s 3"],
+    scored: Scored,
+    histories: Sequence[Mapping[str, Any]] = (),
+    fold: int = 0,
+) -> Path:
+    """Write the report of a run as one HTML file and return its path.
+
+    The file holds all that it shows. It is written beside `path` and then renamed, so that a
+    failure leaves an earlier report as it was.
+
+    Args:
+        path: the file to write; its folder is created if missing.
+        results: what results.json says of the run.
+        images: test photographs, uint8 [n s s 3], in the order of `scored`.
+        scored: the test images as one fold scored them.
+        histories: training history of each fold (`training_curves`); empty without training.
+        fold: the fold that `scored` comes from.
+    """
+    page = _environment().get_template("page.html.j2")
+    low, high = map_range(scored)
+    text = page.render(
+        results=results,
+        notes=results.get("notes", {}),
+        metrics=_columns(_METRICS, results["folds"]),
+        counters=_columns(_COUNTERS, results["folds"]),
+        defects=_by_defect(results["folds"]),
+        counts=Counter(scored.labels),
+        good=GOOD,
+        fold=fold,
+        plots=_plots(scored, histories),
+        groups=galleries(images, scored),
+        outlined=scored.masks is not None,
+        low=low,
+        high=high,
+        gradient=_gradient(),
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    try:
+        # A file name need not be valid Unicode; what cannot be shown must not cost the report.
+        beside.write_text(text, encoding="utf-8", errors="replace")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=_percent, number=_number, pretty=_pretty)
+    return environment
+
+
+def _percent(fraction: float | int | None) -> str:
+    return "-" if fraction is None else f"{100 * fraction:.2f}"
+
+
+def _number(x: float | int | None) -> str:
+    if x is None:
+        return "-"
+    return f"{x:#.4g}" if isinstance(x, float) and abs(x) < 1000 else f"{x:,.0f}"
+
+
+def _pretty(tree: Any) -> str:
+    return json.dumps(tree, indent=2, ensure_ascii=False)
+
+
+def _columns(names: Mapping[str, str], folds: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return {key: name for key, name in names.items() if any(key in fold for fold in folds)}
+
+
+def _by_defect(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    tables = [fold["by_defect"] for fold in folds if "by_defect" in fold]
+    return summarise(tables) if tables else {}
+
+
+def _plots(scored: Scored, histories: Sequence[Mapping[str, Any]]) -> list[_Plot]:
+    """The figures that the data can have: no curve without both classes or without masks."""
+    defective = scored.defective
+    plots = [_Plot("Scores", _SCORES, score_histogram(scored.scores, defective))]
+    with suppress(Undefined):
+        fpr, tpr, _ = roc_curve(scored.scores, defective)
+        plots.append(_Plot("ROC curve", _ROC, roc_figure(fpr, tpr)))
+    if scored.masks is not None:
+        with suppress(Undefined):
+            fpr, pro, _ = pro_curve(scored.maps, scored.masks)
+            plots.append(_Plot("PRO curve", _PRO, pro_figure(fpr, pro)))
+    if histories:
+        plots.append(_Plot("Training", _TRAINING, training_curves(histories)))
+    return plots
+
+
+def _gradient() -> str:
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return ", ".join(to_hex(colour) for colour in colormaps[COLOURS](np.linspace(0, 1, 9)))

@@ -1,0 +1,42 @@
+"""Checkpoints of the whole carry with Orbax: whole or not there."""
+
+from pathlib import Path
+
+import jax
+import orbax.checkpoint as ocp
+
+from gaussft_jax.training.state import TrainState
+
+__all__ = ["Checkpoints"]
+
+
+class Checkpoints:
+    """The newest state of a run, in a folder; a save that is cut off leaves the one before."""
+
+    def __init__(self, folder: str | Path):
+        self._manager = ocp.CheckpointManager(
+            Path(folder).absolute(),
+            options=ocp.CheckpointManagerOptions(
+                max_to_keep=1, enable_async_checkpointing=False, cleanup_tmp_directories=True
+            ),
+        )
+
+    def save(self, state: TrainState) -> None:
+        """Keep `state`, in place of the one before."""
+        self._manager.save(int(state.epoch) + 1, args=ocp.args.StandardSave(state))
+
+    def restore(self, like: TrainState) -> TrainState:
+        """The newest state, or `like` itself where there is none yet.
+
+        Args:
+            like: a state with the shapes and types of the saved one.
+        """
+        newest = self._manager.latest_step()
+        if newest is None:
+            return like
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        return self._manager.restore(newest, args=ocp.args.StandardRestore(abstract))
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self._manager.close()

@@ -1,0 +1,172 @@
+"""The training loop on the device: epochs under lax.while_loop, steps under lax.scan."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Int32
+
+from gaussft_jax.backbones import Backbone
+from gaussft_jax.gaussian import Aggregation, image_score
+from gaussft_jax.objectives import Objective
+from gaussft_jax.training.parameters import join
+from gaussft_jax.training.recipe import Recipe
+from gaussft_jax.training.state import Inputs, TrainState
+from gaussft_jax.training.validation import auroc, draw_vicinity
+from gaussft_jax.vicinity import Augmentation, draw
+
+__all__ = ["finished", "make_loop", "make_optimiser"]
+
+
+def make_optimiser(recipe: Recipe) -> optax.GradientTransformation:
+    """Adam as section 4.2 of the paper has it: no decay, no schedule."""
+    return optax.adam(recipe.learning_rate)
+
+
+def finished(state: TrainState, recipe: Recipe):
+    """Whether training is over: patience spent, all epochs run, or a failure; bool []."""
+    stale = state.epoch - state.best_epoch >= recipe.patience
+    return (state.epoch >= recipe.max_epochs) | stale | (state.failed >= 0)
+
+
+def make_loop(
+    backbone: Backbone,
+    objective: Objective,
+    aggregation: Aggregation,
+    augment: Augmentation,
+    recipe: Recipe,
+) -> Callable[[TrainState, Inputs, Int32[Array, ""]], TrainState]:
+    """A jitted function that trains until a given epoch, or until training is finished.
+
+    Equation 5 is minimised over the tuned parameters; the references stay fixed. After each epoch
+    one pass scores the vicinity draws and the clean validation images; the criterion decides
+    whether the state is the best so far (section 3.1). An epoch that ends in a value that is not
+    finite is undone: the state keeps what was before it, and `failed`.
+
+    Returns:
+        `(state, inputs, until) -> state`. The memory of the given state is reused.
+    """
+    optimiser = make_optimiser(recipe)
+    batch = recipe.batch_size
+
+    def level_maps(parameters, inputs, images):
+        variables = join(parameters, inputs.fixed)
+        return objective.maps(inputs.references, backbone.levels(variables, images))
+
+    def loss_function(parameters, inputs, images, masks, valid):
+        maps = level_maps(parameters, inputs, images)
+        losses = jnp.where(valid, objective.loss(maps, masks), 0.0)
+        loss = losses.sum() / valid.sum()
+        if recipe.l2_sp:
+            moved = jax.tree.map(jnp.subtract, parameters, inputs.pretrained)
+            loss += recipe.l2_sp * optax.tree.norm(moved, squared=True) / 2
+        finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, loss)])
+        return loss, finite
+
+    def step(carry, xs, inputs):
+        parameters, optimiser_state = carry
+        chosen, valid, key = xs
+        images = inputs.training[chosen]
+        if objective.outlier_exposure:
+            # The order is random, so any half of the batch will do.
+            images, masks = draw(key, images, augment, jnp.arange(batch) < batch // 2)
+        else:
+            masks = jnp.zeros(images.shape[:3], bool)
+        (loss, finite), gradient = jax.value_and_grad(loss_function, has_aux=True)(
+            parameters, inputs, images, masks, valid
+        )
+        updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
+        parameters = optax.apply_updates(parameters, updates)
+        return (parameters, optimiser_state), (loss * valid.sum(), finite)
+
+    def train_epoch(state, inputs, key):
+        n = len(inputs.training)
+        steps = -(-n // batch)
+        order_key, noise_key = jax.random.split(key)
+        order = jnp.pad(jax.random.permutation(order_key, n), (0, steps * batch - n))
+        valid = jnp.arange(steps * batch) < n
+        xs = (
+            order.reshape(steps, batch),
+            valid.reshape(steps, batch),
+            jax.random.split(noise_key, steps),
+        )
+        carry, (losses, finite) = lax.scan(
+            lambda carry, xs: step(carry, xs, inputs), (state.parameters, state.optimiser), xs
+        )
+        return carry, losses.sum() / n, finite.all(0)
+
+    def validate(parameters, inputs, key):
+        draws = inputs.draws
+        if recipe.redraw:
+            draws = draw_vicinity(
+                key, inputs.validation, augment, len(draws.anomalous), recipe.augmented
+            )
+        images = jnp.concatenate([draws.images, inputs.validation])
+        m, steps = len(images), -(-len(images) // batch)
+        images = jnp.pad(images, ((0, steps * batch - m), *((0, 0),) * 3))
+
+        def score(images):
+            maps = level_maps(parameters, inputs, images)
+            losses = objective.loss(maps, jnp.zeros(images.shape[:3], bool))
+            finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, losses)])
+            return image_score(maps, aggregation), losses, finite
+
+        scores, losses, finite = lax.map(score, images.reshape(steps, batch, *images.shape[1:]))
+        drawn = len(draws.anomalous)
+        area = auroc(scores.reshape(-1)[:drawn], draws.anomalous)
+        return area, losses.reshape(-1)[drawn:m].mean(), finite.all(0)
+
+    def advance(state, inputs):
+        """One epoch; the first call only validates the pre-trained state, as epoch 0."""
+        epoch = state.epoch + 1
+        train_key, draw_key = jax.random.split(jax.random.fold_in(inputs.key, epoch))
+        levels_and_loss = len(inputs.references) + 1
+        (parameters, optimiser_state), loss, trained = lax.cond(
+            epoch > 0,
+            lambda: train_epoch(state, inputs, train_key),
+            lambda: (
+                (state.parameters, state.optimiser),
+                jnp.array(jnp.nan, jnp.float32),
+                jnp.ones(levels_and_loss, bool),
+            ),
+        )
+        area, validation_loss, validated = validate(parameters, inputs, draw_key)
+        criterion = {
+            "vicinity": area,
+            "validation_loss": -validation_loss,
+            "fixed": epoch.astype(jnp.float32),
+        }[recipe.stopping]
+        competes = (epoch > 0) | recipe.pretrained_competes
+        better = competes & (criterion > state.best)
+        finite = trained & validated
+        new = TrainState(
+            epoch=epoch,
+            parameters=parameters,
+            optimiser=optimiser_state,
+            best_parameters=_where(better, parameters, state.best_parameters),
+            best=jnp.where(better, criterion, state.best),
+            best_epoch=jnp.where(better, epoch, state.best_epoch),
+            failed=state.failed,
+            history=type(state.history)(
+                loss=state.history.loss.at[epoch].set(loss),
+                validation_loss=state.history.validation_loss.at[epoch].set(validation_loss),
+                vicinity_auroc=state.history.vicinity_auroc.at[epoch].set(area),
+            ),
+        )
+        failed = state._replace(failed=jnp.argmin(finite).astype(jnp.int32))
+        return _where(finite.all(), new, failed)
+
+    def loop(state, inputs, until):
+        return lax.while_loop(
+            lambda state: (state.epoch < until) & ~finished(state, recipe),
+            lambda state: advance(state, inputs),
+            state,
+        )
+
+    return jax.jit(loop, donate_argnums=0)
+
+
+def _where(condition, a, b):
+    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)

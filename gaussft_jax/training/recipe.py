@@ -1,0 +1,39 @@
+"""How a network is tuned: every constant of section 4.2, and the alternatives to them."""
+
+from typing import Literal, NamedTuple
+
+__all__ = ["Recipe", "Stopping"]
+
+Stopping = Literal["vicinity", "fixed", "validation_loss"]
+
+
+class Recipe(NamedTuple):
+    """The constants of fine-tuning; the defaults are the paper's.
+
+    Attributes:
+        learning_rate: of Adam.
+        batch_size: images per step; the last, partial batch of an epoch is kept.
+        max_epochs: where `fixed` stops, and the others at the latest.
+        patience: epochs without improvement after which to stop.
+        stopping: `vicinity` (largest AUROC of good images against their vicinity), `fixed` (the
+            state after `max_epochs`) or `validation_loss` (smallest loss of good images).
+        pretrained_competes: whether the state before training can be the best one.
+        draws_per_image: vicinity draws per validation image.
+        augmented: fraction of the draws that are augmented and count as anomalous.
+        redraw: draw the vicinity anew in each epoch instead of once.
+        trainable: `all` parameters; `affine`, scale and bias of the batch normalisations; or
+            `level K`, those on which no level before K depends.
+        l2_sp: weight of half the squared distance to the pre-trained weights, added to the loss.
+    """
+
+    learning_rate: float = 1e-6
+    batch_size: int = 8
+    max_epochs: int = 250
+    patience: int = 20
+    stopping: Stopping = "vicinity"
+    pretrained_competes: bool = True
+    draws_per_image: int = 10
+    augmented: float = 0.7
+    redraw: bool = False
+    trainable: str = "all"
+    l2_sp: float = 0.0

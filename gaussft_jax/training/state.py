@@ -1,0 +1,93 @@
+"""What training carries from epoch to epoch, and what it never changes."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
+
+from gaussft_jax.training.validation import Draws
+
+__all__ = ["History", "Inputs", "TrainState", "initial_state"]
+
+
+class History(NamedTuple):
+    """One row per epoch, row 0 before training; NaN where it was not run.
+
+    Attributes:
+        loss: mean training loss, float32 [epochs + 1].
+        validation_loss: mean loss of the clean validation images, float32 [epochs + 1].
+        vicinity_auroc: fraction, float32 [epochs + 1].
+    """
+
+    loss: Float[Array, " epochs"]
+    validation_loss: Float[Array, " epochs"]
+    vicinity_auroc: Float[Array, " epochs"]
+
+
+class TrainState(NamedTuple):
+    """The whole carry of the loop; what a checkpoint holds.
+
+    Random numbers need no place in it: those of an epoch follow from the seed and its number.
+
+    Attributes:
+        epoch: epochs done, int32 []; -1 before the pre-trained state was validated.
+        parameters: tuned parameters {path: float32}.
+        optimiser: of optax.
+        best_parameters: those of the best epoch.
+        best: the criterion at the best epoch, larger is better, float32 [].
+        best_epoch: int32 [].
+        failed: level whose distances ceased to be finite (their number: the loss), or -1, int32 [].
+        history: see `History`.
+    """
+
+    epoch: Int32[Array, ""]
+    parameters: dict[str, Array]
+    optimiser: optax.OptState
+    best_parameters: dict[str, Array]
+    best: Float[Array, ""]
+    best_epoch: Int32[Array, ""]
+    failed: Int32[Array, ""]
+    history: History
+
+
+class Inputs(NamedTuple):
+    """What stays fixed while training.
+
+    Attributes:
+        key: of the run's seed and fold.
+        pretrained: the tuned parameters before training.
+        fixed: all other variables of the network.
+        references: of the objective.
+        training: good images, uint8 [n s s 3].
+        validation: good images, uint8 [v s s 3].
+        draws: the vicinity of `validation`, drawn once.
+    """
+
+    key: PRNGKeyArray
+    pretrained: dict[str, Array]
+    fixed: dict[str, Array]
+    references: Any
+    training: UInt8[Array, "n s s 3"]
+    validation: UInt8[Array, "v s s 3"]
+    draws: Draws
+
+
+def initial_state(
+    parameters: dict[str, Array], optimiser: optax.GradientTransformation, epochs: int
+) -> TrainState:
+    """The state before anything was trained or validated."""
+    state = TrainState(
+        epoch=np.int32(-1),
+        parameters=parameters,
+        optimiser=optimiser.init(parameters),
+        best_parameters=parameters,
+        best=np.float32(-np.inf),
+        best_epoch=np.int32(0),
+        failed=np.int32(-1),
+        history=History(*(np.full(epochs + 1, np.nan, np.float32) for _ in History._fields)),
+    )
+    # The loop is given its state's memory to write to, so no two leaves may share theirs.
+    return jax.tree.map(jnp.array, state)

@@ -1,0 +1,156 @@
+"""Tuning from the host: call the loop, keep its state, show progress."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray, UInt8
+from tqdm import tqdm
+
+from gaussft_jax.backbones import Backbone, Variables
+from gaussft_jax.files import replacing
+from gaussft_jax.gaussian import Aggregation
+from gaussft_jax.objectives import Objective
+from gaussft_jax.training.checkpoints import Checkpoints
+from gaussft_jax.training.loop import finished, make_loop, make_optimiser
+from gaussft_jax.training.parameters import join, split
+from gaussft_jax.training.recipe import Recipe
+from gaussft_jax.training.state import History, Inputs, TrainState, initial_state
+from gaussft_jax.training.validation import draw_vicinity
+from gaussft_jax.vicinity import Augmentation
+
+__all__ = ["NotFiniteError", "Tuned", "Tuner"]
+
+
+class NotFiniteError(ArithmeticError):
+    """Training met a value that is not finite."""
+
+
+class Tuned(NamedTuple):
+    """A tuned network.
+
+    Attributes:
+        variables: of the best epoch.
+        history: one row per epoch that was run, row 0 before training, float32 [epochs + 1].
+        epochs: that were run.
+        best_epoch: whose state this is; 0 is the pre-trained one.
+    """
+
+    variables: Variables
+    history: History
+    epochs: int
+    best_epoch: int
+
+
+class Tuner:
+    """Tunes a backbone under an objective; compiled once for all folds of equal size."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        objective: Objective,
+        aggregation: Aggregation,
+        augment: Augmentation,
+        recipe: Recipe,
+    ):
+        self._recipe, self._augment = recipe, augment
+        self._optimiser = make_optimiser(recipe)
+        self.loop = make_loop(backbone, objective, aggregation, augment, recipe)
+        self._draw = jax.jit(
+            lambda key, images: draw_vicinity(
+                key, images, augment, recipe.draws_per_image * len(images), recipe.augmented
+            )
+        )
+
+    def tune(
+        self,
+        variables: Variables,
+        references: Any,
+        training: UInt8[np.ndarray, "n s s 3"],
+        validation: UInt8[np.ndarray, "v s s 3"],
+        key: PRNGKeyArray,
+        folder: str | Path,
+        epochs_per_call: int = 1,
+    ) -> Tuned:
+        """Tune until the recipe's criterion says stop; goes on from the checkpoint in `folder`.
+
+        Args:
+            variables: pre-trained.
+            references: of the objective, fitted on `training`.
+            training: good images, uint8 [n s s 3].
+            validation: good images, uint8 [v s s 3].
+            key: random key of the run and fold.
+            folder: for `checkpoint/` and `metrics.jsonl` (a line per epoch).
+            epochs_per_call: epochs between two checkpoints; changes no result.
+
+        Raises:
+            NotFiniteError: names epoch and level; the last good state stays in the checkpoint.
+        """
+        folder, recipe = Path(folder), self._recipe
+        draw_key, train_key = jax.random.split(key)
+        tuned, fixed, references, training, validation = jax.device_put(
+            (*split(variables, recipe.trainable), references, training, validation)
+        )
+        draws = self._draw(draw_key, validation)
+        inputs = Inputs(train_key, tuned, fixed, references, training, validation, draws)
+        checkpoints = Checkpoints(folder / "checkpoint")
+        state = checkpoints.restore(initial_state(tuned, self._optimiser, recipe.max_epochs))
+        with tqdm(total=recipe.max_epochs, desc="tune", unit=" epochs") as progress:
+            _show(progress, state, recipe)
+            while not finished(state, recipe):
+                until = jnp.minimum(state.epoch + epochs_per_call, recipe.max_epochs)
+                state = jax.block_until_ready(self.loop(state, inputs, until))
+                if state.failed >= 0:
+                    raise _failure(state, len(references), folder)
+                checkpoints.save(state)
+                _write_metrics(folder / "metrics.jsonl", state)
+                _show(progress, state, recipe)
+        checkpoints.close()
+        epochs = int(state.epoch)
+        history = History(*(np.asarray(column)[: epochs + 1] for column in state.history))
+        best = join(state.best_parameters, fixed)
+        return Tuned(best, history, epochs, int(state.best_epoch))
+
+
+def _failure(state: TrainState, levels: int, folder: Path) -> NotFiniteError:
+    failed = int(state.failed)
+    where = "the loss" if failed == levels else f"the distances of level {failed}"
+    return NotFiniteError(
+        f"epoch {int(state.epoch) + 1}: {where} ceased to be finite; the state before it is in "
+        f"{folder / 'checkpoint'}. A smaller config.learning_rate usually helps"
+    )
+
+
+def _rows(state: TrainState) -> list[dict[str, float | int | None]]:
+    columns = {name: np.asarray(column) for name, column in state.history._asdict().items()}
+    return [
+        {"epoch": epoch}
+        | {
+            name: None if math.isnan(column[epoch]) else float(column[epoch])
+            for name, column in columns.items()
+        }
+        for epoch in range(int(state.epoch) + 1)
+    ]
+
+
+def _write_metrics(path: Path, state: TrainState) -> None:
+    # All lines anew, so that they agree with the checkpoint also after a kill.
+    with replacing(path) as beside:
+        beside.write_text("".join(json.dumps(row) + "\n" for row in _rows(state)))
+
+
+def _show(progress: tqdm, state: TrainState, recipe: Recipe) -> None:
+    epoch = int(state.epoch)
+    if epoch < 0:
+        return
+    progress.n = epoch
+    progress.set_postfix(
+        loss=f"{float(state.history.loss[epoch]):.3f}",
+        auroc=f"{100 * float(state.history.vicinity_auroc[epoch]):.2f}",
+        best=int(state.best_epoch),
+        patience=recipe.patience - epoch + int(state.best_epoch),
+    )

@@ -1,0 +1,76 @@
+"""Converted weights: a folder of weights.safetensors and a JSON of where they come from.
+
+safetensors rather than Orbax: the weights are a flat dict of named arrays that never changes, so
+one file that holds no code, has one sha256, opens memory-mapped and is read by any framework is
+enough. Orbax, with its folder of shards, is for what training writes.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from gaussft_jax.files import replacing, sha256_of, write_json
+
+__all__ = ["is_converted", "load_converted", "read_safetensors", "save_converted"]
+
+_ARRAYS = "weights.safetensors"
+_METADATA = "weights.json"
+
+
+def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file by name.
+
+    Raises:
+        ValueError: the file is damaged; the message names it.
+    """
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: no readable safetensors file: {error}") from error
+
+
+def is_converted(folder: Path) -> bool:
+    """Whether `folder` was written by `save_converted`."""
+    return (folder / _METADATA).exists()
+
+
+def save_converted(
+    folder: str | Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]
+) -> None:
+    """Write `weights.safetensors` and `weights.json` into `folder`.
+
+    Args:
+        folder: made if missing; what an earlier call wrote there is replaced.
+        arrays: variables of a network by `/`-joined name.
+        metadata: `name`, `source`, `source_sha256` and `licence`; `sha256`, that of
+            weights.safetensors, is added to it.
+    """
+    folder = Path(folder)
+    with replacing(folder / _ARRAYS) as beside:
+        save_file(dict(arrays), beside)
+        digest = sha256_of(beside)
+    write_json(folder / _METADATA, {**metadata, "sha256": digest})
+
+
+def load_converted(folder: str | Path) -> dict[str, np.ndarray]:
+    """The arrays that `save_converted` wrote, by name.
+
+    Raises:
+        FileNotFoundError: the folder holds no converted weights.
+        ValueError: weights.safetensors is not the file that weights.json describes.
+    """
+    path, metadata = Path(folder) / _ARRAYS, Path(folder) / _METADATA
+    try:
+        expected = json.loads(metadata.read_text())["sha256"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{metadata} tells no sha256: convert the weights again") from error
+    if (digest := sha256_of(path)) != expected:
+        raise ValueError(
+            f"{path} has sha256 {digest}, but {_METADATA} says {expected}: "
+            "convert the weights again"
+        )
+    return read_safetensors(path)

@@ -1,0 +1,55 @@
+"""Any weight file, told by its content, as the variables of a network."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gaussft_jax.weights.converted import load_converted, read_safetensors
+from gaussft_jax.weights.renaming import check, our_names, rename
+from gaussft_jax.weights.torch_file import read_torch
+
+__all__ = ["load_weights", "read_weights"]
+
+
+def read_weights(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a PyTorch or safetensors file by their names there.
+
+    Raises:
+        ValueError: the file is neither, damaged, or asks for more than tensors and containers.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(9)
+    # safetensors starts with the length of its JSON header, 8 bytes; no PyTorch file has a brace
+    # behind them.
+    is_safetensors = len(head) == 9 and head[8:] == b"{" and struct.unpack("<q", head[:8])[0] > 0
+    return read_safetensors(path) if is_safetensors else read_torch(path)
+
+
+def load_weights(
+    path: str | Path, repeats: Sequence[int], expected: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    """The variables of an EfficientNet from a converted folder, a PyTorch or a safetensors file.
+
+    Args:
+        path: folder or file; lukemelas, efficientnet-lite, timm and torchvision names are known.
+        repeats: blocks in each of the seven stages.
+        expected: shape of every variable by `/`-joined name.
+
+    Returns:
+        float32 arrays by the names of `expected`.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: the file is damaged or does not fit; the message lists the differences.
+    """
+    path = Path(path)
+    source = load_converted(path) if path.is_dir() else read_weights(path)
+    try:
+        names = our_names(source, repeats)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    arrays = rename(source, repeats)
+    check(arrays, expected, path, {ours: theirs for theirs, ours in names.items()})
+    return arrays

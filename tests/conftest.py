@@ -1,0 +1,55 @@
+"""Fixtures of all tests; array annotations are enforced while the tests run."""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+
+jaxtyping.install_import_hook("gaussft_jax", "beartype.beartype")
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def rng(request) -> np.random.Generator:
+    """Fresh random numbers in every run; the seed is shown where a test fails."""
+    seed = int.from_bytes(os.urandom(4), "little")
+    request.node.user_properties.append(("seed", seed))
+    print(f"seed {seed}")
+    return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of the real categories, or a skip where it is absent."""
+    folder = Path(os.environ.get("GAUSSFT_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "magnetic_tile").is_dir():
+        pytest.skip(f"no real photographs in {folder}; set GAUSSFT_DATA")
+    return folder
+
+
+def tiny_network():
+    """A network of the family that is small enough to be trained in a test, and its variables."""
+    from gaussft_jax import backbones
+
+    strides = (1, 2, 2, 2, 1, 1, 1)
+    stages = tuple(backbones.Stage(1, 8, 3, s, 1 + (i > 0)) for i, s in enumerate(strides))
+    module = backbones.EfficientNet(backbones.Specification(8, stages, 16, 32))
+    backbone = backbones.Backbone("tiny", module, 32, (127.0,) * 3, (64.0,) * 3)
+    variables = jax.jit(module.init)(jax.random.key(3), jnp.zeros((1, 32, 32, 3)))
+    return backbone, jax.tree.map(np.asarray, variables)
+
+
+def striped_images() -> np.ndarray:
+    """Good images: noisy stripes, uint8 [24 32 32 3]."""
+    rng = np.random.default_rng(0)
+    wave = 128 + 60 * np.sin(np.arange(32) / 2)[None, None, :, None]
+    return (wave + rng.normal(scale=12, size=(24, 32, 32, 3))).clip(0, 255).astype(np.uint8)
+
+
+tiny = pytest.fixture(tiny_network, scope="session", name="tiny")
+stripes = pytest.fixture(striped_images, scope="session", name="stripes")

@@ -1,0 +1,139 @@
+"""Whole runs: on a folder made by the test, and on real photographs."""
+
+import json
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gaussft_jax.configuration import default_config
+from gaussft_jax.experiment import train_and_evaluate
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Two categories of 15 good and 6 test images, 64 px; the second has no masks."""
+    root = tmp_path_factory.mktemp("parts of mine")
+    rng = np.random.default_rng(0)
+    for label, count in (("train/good", 15), ("test/good", 3), ("test/dent", 3)):
+        folder = root / "bolt" / label
+        folder.mkdir(parents=True)
+        for i in range(count):
+            image = rng.integers(90, 150, (64, 64, 3)).astype(np.uint8)
+            if label == "test/dent":
+                image[20:40, 10:30] = 0
+                mask = np.zeros((64, 64), np.uint8)
+                mask[20:40, 10:30] = 255
+                truth = root / "bolt" / "ground_truth" / "dent"
+                truth.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(truth / f"{i}_mask.png")
+            Image.fromarray(image).save(folder / f"{i}.png")
+    shutil.copytree(root / "bolt", root / "nut")
+    shutil.rmtree(root / "nut" / "ground_truth")
+    return root
+
+
+def _config(root, category="bolt", **fields):
+    config = default_config()
+    config.data.root, config.data.category = str(root), category
+    config.update({"image_size": 64, "scoring_batch_size": 4, "folds": (0, 1), **fields})
+    return config
+
+
+def test_a_run_leaves_results_report_and_overlays(parts, tmp_path):
+    results = train_and_evaluate(_config(parts), tmp_path)
+    assert results == json.loads((tmp_path / "results.json").read_text())
+    assert (results["schema"], results["category"], results["tuned"]) == (1, "bolt", False)
+    assert [fold["fold"] for fold in results["folds"]] == [0, 1]
+    for metric in ("image_auroc", "pixel_auroc", "aupro"):
+        values = [fold[metric] for fold in results["folds"]]
+        assert all(0 <= value <= 1 for value in values)
+        np.testing.assert_allclose(results["mean"][metric], np.mean(values))
+    assert results["mean"]["image_auroc"] == 1.0
+    assert results["mean"]["pixel_auroc"] > 0.9
+    assert results["config"]["data"]["category"] == "bolt"
+    assert len(list((tmp_path / "overlays").rglob("*.png"))) == 6
+    HTMLParser().feed((tmp_path / "report.html").read_text())
+
+
+def test_finished_folds_are_not_run_again(parts, tmp_path):
+    first = train_and_evaluate(_config(parts, folds=(1,)), tmp_path)
+    both = train_and_evaluate(_config(parts, folds=(1, 3)), tmp_path)
+    assert both["folds"][0] == first["folds"][0]
+    assert [fold["fold"] for fold in both["folds"]] == [1, 3]
+
+
+def test_a_workdir_of_another_configuration_is_refused(parts, tmp_path):
+    train_and_evaluate(_config(parts, folds=(0,)), tmp_path)
+    before = (tmp_path / "results.json").read_text()
+    with pytest.raises(ValueError, match=r"aggregation: 'max' -> 'mean'"):
+        train_and_evaluate(_config(parts, folds=(0,), aggregation="mean"), tmp_path)
+    assert (tmp_path / "results.json").read_text() == before
+
+
+def test_without_masks_pixel_metrics_are_null_with_a_reason(parts, tmp_path):
+    results = train_and_evaluate(_config(parts, "nut", folds=(0,)), tmp_path)
+    assert results["mean"]["pixel_auroc"] is None
+    assert results["mean"]["aupro"] is None
+    assert results["mean"]["image_auroc"] == 1.0
+    assert "masks" in results["notes"]["pixel_auroc"]
+
+
+def test_a_tuned_run(parts, tmp_path):
+    config = _config(parts, folds=(2,), tune=True, max_epochs=2, patience=2, batch_size=4)
+    (fold,) = train_and_evaluate(config, tmp_path)["folds"]
+    assert fold["epochs"] == 2
+    assert 0 <= fold["best_epoch"] <= 2
+    assert 0 <= fold["vicinity_auroc"] <= 1
+    assert len((tmp_path / "fold2" / "metrics.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("objective", ["deep_svdd", "fcdd"])
+def test_other_objectives_frozen(parts, tmp_path, objective):
+    results = train_and_evaluate(_config(parts, folds=(0,), objective=objective), tmp_path)
+    assert results["method"] == objective
+    assert results["mean"]["image_auroc"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("backbone", "resnet", r"config.backbone='resnet'; choose from: efficientnet-b0"),
+        ("aggregation", "sum", "config.aggregation='sum'; choose from: max, mean"),
+        ("folds", (5,), r"config.folds=\(5,\); choose from 0, 1, 2, 3, 4"),
+        ("batch_size", 0, "config.batch_size=0 is too small"),
+        ("augmented", 1.0, "config.augmented=1.0"),
+    ],
+)
+def test_a_wrong_value_is_refused(parts, tmp_path, field, value, message):
+    with pytest.raises(ValueError, match=message):
+        train_and_evaluate(_config(parts, **{field: value}), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_field_is_refused(parts, tmp_path):
+    config = _config(parts).unlock()
+    config.colour = "red"
+    with pytest.raises(ValueError, match=r"unknown fields \['colour'\]"):
+        train_and_evaluate(config, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("category", "image", "pixel", "pro"),
+    [("magnetic_tile", 0.8423, 0.8436, 0.6724), ("pill", 0.8928, 0.9701, 0.9102)],
+)
+def test_real_photographs_give_the_reference_figures(
+    real_data, tmp_path, category, image, pixel, pro
+):
+    """Fold 0 of an independent implementation in PyTorch and NumPy float64."""
+    config = _config(real_data, category, folds=(0,), image_size=224, scoring_batch_size=16)
+    (fold,) = train_and_evaluate(config, tmp_path)["folds"]
+    assert abs(fold["image_auroc"] - image) < 0.005
+    assert abs(fold["pixel_auroc"] - pixel) < 0.005
+    assert abs(fold["aupro"] - pro) < 0.005
+    if category == "magnetic_tile":
+        expected = [2.6e-6, 5.5e-6, 4.1e-5, 2.6e-4, 1.3e-3, 1.7e-3, 8.2e-3, 4.8e-3, 9.8e-3]
+        np.testing.assert_allclose(fold["shrinkage"], expected, rtol=0.02)

@@ -1,0 +1,193 @@
+"""The loop and its driver on a small network: what is tuned, when it stops, how it goes on."""
+
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from gaussft_jax import objectives, training
+from gaussft_jax.gaussian import image_score
+from gaussft_jax.scoring import Scorer
+from gaussft_jax.vicinity import vicinity
+
+OBJECTIVES = {
+    "gaussian": objectives.gaussian(),
+    "deep_svdd": objectives.deep_svdd(),
+    "fcdd": objectives.fcdd(),
+}
+
+
+@functools.cache
+def _tuner(backbone, objective="gaussian", scheme="cutout", **recipe):
+    recipe = {"learning_rate": 1e-3, "batch_size": 4, "max_epochs": 5, **recipe}
+    return training.Tuner(
+        backbone, OBJECTIVES[objective], "max", vicinity(scheme), training.Recipe(**recipe)
+    )
+
+
+def _tune(tiny, stripes, folder, objective="gaussian", epochs_per_call=1, tuner=None, **recipe):
+    backbone, variables = tiny
+    # 14 images in batches of 4: the last batch is partial.
+    train, validation = stripes[:14], stripes[14:]
+    references = Scorer(backbone, OBJECTIVES[objective], "max", 8).fit(variables, train)
+    tuner = tuner or _tuner(backbone, objective, **recipe)
+    return tuner.tune(
+        variables, references, train, validation, jax.random.key(0), folder, epochs_per_call
+    )
+
+
+def _same(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_loss_falls(tiny, stripes, tmp_path, objective):
+    tuned = _tune(tiny, stripes, tmp_path, objective, stopping="fixed")
+    assert tuned.history.loss[5] < 0.98 * tuned.history.loss[1]
+    assert np.isnan(tuned.history.loss[0])
+    assert (tuned.epochs, tuned.best_epoch) == (5, 5)
+
+
+def test_statistics_stay_bit_identical_and_weights_move(tiny, stripes, tmp_path):
+    tuned = _tune(tiny, stripes, tmp_path, stopping="fixed")
+    _same(tuned.variables["batch_stats"], tiny[1]["batch_stats"])
+    moved = jax.tree.map(lambda a, b: np.any(a != b), tuned.variables["params"], tiny[1]["params"])
+    assert all(jax.tree.leaves(moved))
+
+
+def test_only_what_is_trainable_moves(tiny, stripes, tmp_path):
+    tuned = _tune(tiny, stripes, tmp_path, stopping="fixed", max_epochs=1, trainable="level 8")
+    for module, before in tiny[1]["params"].items():
+        after = tuned.variables["params"][module]
+        same = jax.tree.leaves(jax.tree.map(np.array_equal, after, before))
+        assert all(same) == (module != "head")
+
+
+def test_l2_sp_holds_the_weights_back(tiny, stripes, tmp_path):
+    def distance(name, weight):
+        tuned = _tune(tiny, stripes, tmp_path / name, stopping="fixed", l2_sp=weight)
+        moved = jax.tree.map(np.subtract, tuned.variables["params"], tiny[1]["params"])
+        return sum(np.square(leaf).sum() for leaf in jax.tree.leaves(moved))
+
+    assert distance("held", 100.0) < 0.5 * distance("free", 0.0)
+
+
+def test_epochs_per_call_changes_nothing_and_one_compilation_serves_a_run(tiny, stripes, tmp_path):
+    tuner = _tuner(tiny[0], scheme="all", stopping="fixed")
+    single = _tune(tiny, stripes, tmp_path / "single", tuner=tuner)
+    assert tuner.loop._cache_size() == 1
+    several = _tune(tiny, stripes, tmp_path / "several", tuner=tuner, epochs_per_call=250)
+    assert tuner.loop._cache_size() == 1
+    _same(single.history, several.history)
+    _same(single.variables, several.variables)
+
+
+@pytest.mark.parametrize("redraw", [False, True])
+def test_the_best_state_is_kept_and_patience_ends_the_run(tiny, stripes, tmp_path, redraw):
+    tuned = _tune(tiny, stripes, tmp_path, max_epochs=40, patience=3, redraw=redraw)
+    auroc = tuned.history.vicinity_auroc
+    assert tuned.best_epoch == np.argmax(auroc)
+    assert tuned.epochs == min(40, tuned.best_epoch + 3)
+
+
+def test_validation_loss_criterion_equals_the_loss_of_the_best_state(tiny, stripes, tmp_path):
+    recipe = {"stopping": "validation_loss", "pretrained_competes": False}
+    tuned = _tune(tiny, stripes, tmp_path, **recipe)
+    losses = tuned.history.validation_loss[1:]
+    assert tuned.best_epoch == np.argmin(losses) + 1
+    backbone, variables = tiny
+    references = Scorer(backbone, OBJECTIVES["gaussian"], "max", 8).fit(variables, stripes[:14])
+    levels = jax.jit(backbone.levels)(tuned.variables, stripes[14:])
+    scores = image_score(OBJECTIVES["gaussian"].maps(references, levels))
+    np.testing.assert_allclose(losses.min(), scores.mean(), rtol=1e-4)
+
+
+def test_the_pretrained_state_may_be_kept_out(tiny, stripes, tmp_path):
+    # With a still network no epoch can beat the pre-trained state.
+    still = {"learning_rate": 0.0, "patience": 2}
+    assert _tune(tiny, stripes, tmp_path / "in", **still).best_epoch == 0
+    out = _tune(tiny, stripes, tmp_path / "out", pretrained_competes=False, **still)
+    assert out.best_epoch == 1
+
+
+def test_loss_is_the_mean_over_real_images(tiny, stripes, tmp_path):
+    """With a still network the epoch's loss is that of all 14 images, padding left out."""
+    tuned = _tune(tiny, stripes, tmp_path, learning_rate=0.0, patience=2)
+    backbone, variables = tiny
+    scorer = Scorer(backbone, OBJECTIVES["gaussian"], "max", 8)
+    references = scorer.fit(variables, stripes[:14])
+    scores, _ = scorer.score(variables, references, stripes[:14])
+    np.testing.assert_allclose(tuned.history.loss[1], scores.mean(), rtol=1e-5)
+
+
+def test_a_value_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
+    tiny, stripes, tmp_path
+):
+    with pytest.raises(training.NotFiniteError, match=r"epoch \d+: the distances of level \d"):
+        _tune(tiny, stripes, tmp_path, learning_rate=1e30, stopping="fixed")
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert np.isfinite(json.loads(lines[-1])["vicinity_auroc"])
+    assert list((tmp_path / "checkpoint").iterdir())
+
+
+def test_metrics_hold_a_line_per_epoch(tiny, stripes, tmp_path):
+    tuned = _tune(tiny, stripes, tmp_path, stopping="fixed")
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 3, 4, 5]
+    assert rows[0]["loss"] is None
+    np.testing.assert_allclose([row["loss"] for row in rows[1:]], tuned.history.loss[1:])
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+import conftest, jax, numpy as np
+from gaussft_jax.training import checkpoints
+import orbax.checkpoint as ocp
+
+tiny, stripes = conftest.tiny_network(), conftest.striped_images()
+saves = 0
+save = checkpoints.Checkpoints.save
+finalize = ocp.StandardCheckpointHandler.finalize
+
+def counted(self, state):
+    global saves
+    saves += 1
+    if saves == 3 and {when!r} == "training":
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(self, state)
+
+def cut_off(self, *args, **kwargs):
+    if saves == 3 and {when!r} == "saving":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return finalize(self, *args, **kwargs)
+
+checkpoints.Checkpoints.save = counted
+ocp.StandardCheckpointHandler.finalize = cut_off
+import importlib.util
+spec = importlib.util.spec_from_file_location("tuning_tests", {this!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+module._tune(tiny, stripes, {folder!r}, scheme="all", stopping="fixed")
+"""
+
+
+@pytest.mark.parametrize("when", ["training", "saving"])
+def test_a_killed_run_goes_on_to_the_same_numbers(tiny, stripes, tmp_path, when):
+    whole = _tune(tiny, stripes, tmp_path / "w", scheme="all", stopping="fixed")
+    tests = str(Path(__file__).parents[1])
+    script = KILLED.format(tests=tests, this=__file__, when=when, folder=str(tmp_path / "k"))
+    killed = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ, capture_output=True, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    resumed = _tune(tiny, stripes, tmp_path / "k", scheme="all", stopping="fixed")
+    _same(resumed.history, whole.history)
+    _same(resumed.variables, whole.variables)

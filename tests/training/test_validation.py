@@ -1,0 +1,34 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from gaussft_jax import training
+from gaussft_jax.vicinity import vicinity
+
+
+@pytest.mark.parametrize("size", [5, 100, 5000])
+def test_auroc_equals_scikit_learn_with_ties(rng, size):
+    scores = rng.integers(0, max(3, size // 4), size).astype(np.float32)
+    anomalous = rng.random(size) < 0.7
+    anomalous[:2] = True, False
+    expected = roc_auc_score(anomalous, scores)
+    area = training.auroc(jnp.asarray(scores), jnp.asarray(anomalous))
+    np.testing.assert_allclose(area, expected, rtol=1e-6)
+
+
+def test_draws(stripes):
+    draws = training.draw_vicinity(
+        jax.random.key(1), jnp.asarray(stripes), vicinity("cutout"), 300, 0.7
+    )
+    known = {image.tobytes() for image in stripes}
+    unchanged = np.array([np.asarray(image).tobytes() in known for image in draws.images])
+    anomalous = np.asarray(draws.anomalous)
+    assert unchanged[~anomalous].all()
+    assert not unchanged[anomalous].any()
+    assert abs(anomalous.mean() - 0.7) < 4 * (0.7 * 0.3 / 300) ** 0.5
+    again = training.draw_vicinity(
+        jax.random.key(1), jnp.asarray(stripes), vicinity("cutout"), 300, 0.7
+    )
+    np.testing.assert_array_equal(draws.images, again.images)
