@@ -71,7 +71,9 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     records = []
     for fold in config.folds:
         folder = workdir / f"fold{fold}"
-        if not (folder / "result.json").exists():
+        # Only the fold that the report shows keeps its maps.
+        needed = ["result.json", "maps.npy"] if fold == config.folds[0] else ["result.json"]
+        if not all((folder / name).exists() for name in needed):
             _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
         records.append(json.loads((folder / "result.json").read_text(encoding="utf-8")))
 
@@ -94,7 +96,8 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
     """Write the configuration into the folder, or refuse a folder with the results of another."""
     path = workdir / "config.json"
     new = config.to_dict()
-    if path.exists():
+    # A run that failed before its first fold, for a wrong path say, holds nothing to protect.
+    if path.exists() and any(workdir.glob("fold*")):
         old = json.loads(path.read_text(encoding="utf-8"))
         # Which folds are run changes no fold's result.
         changed = configuration.differences({**old, "folds": ()}, {**new, "folds": ()})

@@ -73,6 +73,19 @@ def test_a_workdir_of_another_configuration_is_refused(parts, tmp_path):
     assert (tmp_path / "results.json").read_text() == before
 
 
+def test_a_run_that_found_no_data_claims_no_workdir(parts, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no category 'screw'"):
+        train_and_evaluate(_config(parts, "screw", folds=(0,)), tmp_path)
+    assert train_and_evaluate(_config(parts, folds=(0,)), tmp_path)["category"] == "bolt"
+
+
+def test_a_later_fold_can_be_shown_alone(parts, tmp_path):
+    both = train_and_evaluate(_config(parts, folds=(0, 1)), tmp_path)
+    alone = train_and_evaluate(_config(parts, folds=(1,)), tmp_path)
+    assert alone["folds"][0]["image_auroc"] == both["folds"][1]["image_auroc"]
+    assert alone["folds"][0]["pixel_auroc"] == both["folds"][1]["pixel_auroc"]
+
+
 def test_without_masks_pixel_metrics_are_null_with_a_reason(parts, tmp_path):
     results = train_and_evaluate(_config(parts, "nut", folds=(0,)), tmp_path)
     assert results["mean"]["pixel_auroc"] is None
