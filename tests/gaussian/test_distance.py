@@ -53,7 +53,7 @@ def test_low_variance_direction_decides(rng):
     residual = off.astype(np.float64) - x.mean(0)
     expected = np.sqrt((residual @ np.linalg.inv(covariance) * residual).sum(-1))
     np.testing.assert_allclose(g.mahalanobis_map(gaussian, off), expected, rtol=1e-3)
-    assert expected.min() > g.mahalanobis_map(gaussian, features[:8]).mean()
+    assert expected.mean() > 1.2 * g.mahalanobis_map(gaussian, features[:8]).mean()
 
 
 def test_identity_covariance_is_the_l2_distance(rng):
