@@ -8,13 +8,12 @@ stay in the cache. Everywhere else the native convolution is used.
 
 import functools
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-__all__ = ["DepthwiseConv", "depthwise_convolution", "padding_of"]
+__all__ = ["depthwise_convolution", "padding_of"]
 
 
 def padding_of(size: int, kernel: int, stride: int, symmetric: bool) -> tuple[int, int]:
@@ -113,54 +112,54 @@ def _backward(stride, pads, kept, gradient):
 
 
 def _input_gradient(x, kernel, gradient, stride, pads):
-    """The gradient spread out by the stride, convolved with the mirrored kernel."""
+    """One convolution at the size of the output for each phase of the stride, interleaved.
+
+    The padded input at stride m + a met the weights a, a + stride, ... of the kernel only, so
+    that no product with the zeros between the spread-out gradients is computed.
+    """
     k = kernel.shape[0]
-    spread = [
-        (k - 1 - before, size - (out - 1) * stride - 1 + before, stride - 1)
-        for (before, _), size, out in zip(pads, x.shape[1:3], gradient.shape[1:3], strict=True)
-    ]
-    zero = jnp.zeros((), gradient.dtype)
-    spread_gradient = lax.pad(gradient, zero, ((0, 0, 0), *spread, (0, 0, 0)))
-    none = ((0, 0), (0, 0))
-    return _shifted_products(spread_gradient, kernel[::-1, ::-1], stride=1, pads=none)
+    n, p, q, c = gradient.shape
+    taps = -(-k // stride)
+    padded = jnp.pad(gradient, ((0, 0), (taps - 1,) * 2, (taps - 1,) * 2, (0, 0)))
+    height, width = p + taps - 1, q + taps - 1
+
+    def phase(a, b):
+        part = kernel[a::stride, b::stride]
+        return sum(
+            padded[:, taps - 1 - i :, taps - 1 - j :][:, :height, :width] * part[i, j]
+            for i in range(part.shape[0])
+            for j in range(part.shape[1])
+        )
+
+    rows = [jnp.stack([phase(a, b) for b in range(stride)], 3) for a in range(stride)]
+    spread = jnp.stack(rows, 2).reshape(n, height * stride, width * stride, c)
+    # Cut the padding off; where no window reached the border, a row of zeros is missing.
+    cut = [(-pads[0][0], pads[0][0] + x.shape[1] - spread.shape[1], 0)]
+    cut.append((-pads[1][0], pads[1][0] + x.shape[2] - spread.shape[2], 0))
+    return lax.pad(spread, jnp.zeros((), spread.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
 
 
 def _kernel_gradient(x, kernel, gradient, stride, pads):
-    """Sums [k k q c] over images and rows, in float32, then one sum over the columns."""
+    """Sums [q c] for each weight over the rows of all images, in float32, then over the columns."""
     k, _, c = kernel.shape
     n, p, q, _ = gradient.shape
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    dtype = jnp.promote_types(x.dtype, jnp.float32)
 
-    def add_row(row, sums):
-        g = lax.dynamic_index_in_dim(gradient, row, 1, keepdims=False)
-        band = lax.dynamic_slice_in_dim(padded, row * stride, k, 1)
-        products = [
-            lax.slice(band[:, i], (0, j, 0), (n, j + (q - 1) * stride + 1, c), (1, stride, 1)) * g
+    def add_row(step, sums):
+        image, row = step // p, step % p
+        g = lax.dynamic_slice(gradient, (image, row, 0, 0), (1, 1, q, c))[0, 0].astype(dtype)
+        band = lax.dynamic_slice(padded, (image, row * stride, 0, 0), (1, k, padded.shape[2], c))[0]
+        columns = [
+            lax.slice(band[i], (j, 0), (j + (q - 1) * stride + 1, c), (stride, 1))
             for i in range(k)
             for j in range(k)
         ]
-        return tuple(s + jnp.sum(b, 0, dtype=s.dtype) for s, b in zip(sums, products, strict=True))
+        return tuple(total + column * g for total, column in zip(sums, columns, strict=True))
 
-    zeros = tuple(jnp.zeros((q, c), jnp.promote_types(x.dtype, jnp.float32)) for _ in range(k * k))
-    sums = lax.fori_loop(0, p, add_row, zeros)
-    return jnp.stack([s.sum(0) for s in sums]).reshape(k, k, c).astype(kernel.dtype)
+    zeros = tuple(jnp.zeros((q, c), dtype) for _ in range(k * k))
+    sums = lax.fori_loop(0, n * p, add_row, zeros)
+    return jnp.stack([total.sum(0) for total in sums]).reshape(k, k, c).astype(kernel.dtype)
 
 
 depthwise_convolution.defvjp(_keep, _backward)
-
-
-class DepthwiseConv(nn.Module):
-    """A depthwise convolution without bias, whose kernel is [k k c]."""
-
-    kernel_size: int
-    stride: int
-    symmetric: bool
-
-    @nn.compact
-    def __call__(self, x):
-        """Convolved features [n p q c] of x [n h w c]."""
-        k = self.kernel_size
-        initialiser = nn.initializers.variance_scaling(2.0, "fan_in", "normal", in_axis=(0, 1))
-        kernel = self.param("kernel", initialiser, (k, k, x.shape[-1]))
-        pads = tuple(padding_of(size, k, self.stride, self.symmetric) for size in x.shape[1:3])
-        return depthwise_convolution(x, kernel.astype(x.dtype), self.stride, pads)

@@ -4,29 +4,61 @@ import functools
 from collections.abc import Callable
 
 import flax.linen as nn
+import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from gaussft_jax.backbones.depthwise import DepthwiseConv, padding_of
+from gaussft_jax.backbones.depthwise import depthwise_convolution, padding_of
 from gaussft_jax.backbones.specification import Specification, Stage
 
 __all__ = ["EfficientNet"]
 
 
-def _pointwise(features: int) -> Callable[..., nn.Module]:
-    """A 1x1 convolution, as the matrix product that it is."""
-    return functools.partial(nn.Dense, features, use_bias=False)
+class _Norm(nn.Module):
+    """Batch normalisation by stored statistics, as the factor and the offset that it amounts to."""
+
+    epsilon: float
+
+    @nn.compact
+    def __call__(self, channels: int) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+        scale = self.param("scale", nn.initializers.ones, (channels,))
+        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,)).value
+        var = self.variable("batch_stats", "var", jnp.ones, (channels,)).value
+        factor = scale * lax.rsqrt(var + self.epsilon)
+        return factor, bias - mean * factor
+
+
+class _Kernel(nn.Module):
+    """The weights of a convolution without bias."""
+
+    shape: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self) -> Float[Array, "*shape"]:
+        initialiser = nn.initializers.variance_scaling(
+            2.0, "fan_in", "normal", in_axis=range(len(self.shape) - 1)
+        )
+        return self.param("kernel", initialiser, self.shape)
 
 
 class _ConvNorm(nn.Module):
-    """A convolution and the frozen batch normalisation behind it."""
+    """A convolution and the frozen batch normalisation behind it, computed as one.
 
-    conv: Callable[..., nn.Module]
+    The normalisation's factor goes into the kernel, (x * w) f + b = x * (w f) + b. That is exact
+    while the statistics are frozen, also for the gradients of kernel, scale and bias, and saves
+    a pass over the features in both directions.
+    """
+
+    convolve: Callable[[Array, Array], Array]
+    shape: tuple[int, ...]
     epsilon: float
 
     @nn.compact
     def __call__(self, x):
-        norm = nn.BatchNorm(use_running_average=True, epsilon=self.epsilon, name="norm")
-        return norm(self.conv(name="conv")(x))
+        factor, offset = _Norm(self.epsilon, name="norm")(self.shape[-1])
+        kernel = _Kernel(self.shape, name="conv")() * factor
+        return self.convolve(x, kernel.astype(x.dtype)) + offset.astype(x.dtype)
 
 
 class _Squeeze(nn.Module):
@@ -56,12 +88,14 @@ class _Block(nn.Module):
 
         y = x
         if stage.expansion > 1:
-            y = activation(conv_norm(_pointwise(expanded), name="expand")(y))
-        depthwise = functools.partial(DepthwiseConv, stage.kernel, self.stride, spec.symmetric)
-        y = activation(conv_norm(depthwise, name="depthwise")(y))
+            y = activation(conv_norm(jnp.matmul, (inputs, expanded), name="expand")(y))
+        k = stage.kernel
+        pads = tuple(padding_of(size, k, self.stride, spec.symmetric) for size in y.shape[1:3])
+        depthwise = functools.partial(depthwise_convolution, stride=self.stride, pads=pads)
+        y = activation(conv_norm(depthwise, (k, k, expanded), name="depthwise")(y))
         if not spec.lite:
             y = _Squeeze(max(1, inputs // 4), name="squeeze")(y)
-        y = conv_norm(_pointwise(stage.channels), name="project")(y)
+        y = conv_norm(jnp.matmul, (expanded, stage.channels), name="project")(y)
         return x + y if self.stride == 1 and inputs == stage.channels else y
 
 
@@ -97,9 +131,12 @@ class EfficientNet(nn.Module):
 
         pads = tuple(padding_of(size, 3, 2, spec.symmetric) for size in x.shape[1:3])
         stem = functools.partial(
-            nn.Conv, spec.stem, (3, 3), strides=2, padding=pads, use_bias=False
+            lax.conv_general_dilated,
+            window_strides=(2, 2),
+            padding=pads,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
-        x = activation(conv_norm(stem, name="stem")(x))
+        x = activation(conv_norm(stem, (3, 3, 3, spec.stem), name="stem")(x))
         levels = [x]
         block = nn.remat(_Block) if self.rematerialise else _Block
         for s, stage in enumerate(spec.stages, start=1):
@@ -107,5 +144,6 @@ class EfficientNet(nn.Module):
                 stride = stage.stride if r == 0 else 1
                 x = block(stage, stride, spec, name=f"stage{s}_block{r}")(x)
             levels.append(x)
-        levels.append(activation(conv_norm(_pointwise(spec.head), name="head")(x)))
+        head = (x.shape[-1], spec.head)
+        levels.append(activation(conv_norm(jnp.matmul, head, name="head")(x)))
         return tuple(levels)
