@@ -18,6 +18,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "svdd_norm": ("l1", "l2"),
     "vicinity": ("augmix", "cutout", "confetti", "all"),
     "stopping": ("vicinity", "fixed", "validation_loss"),
+    "level_weights": ("equal", "standardised"),
     "parallelism": ("jit",),
 }
 

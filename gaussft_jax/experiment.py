@@ -154,7 +154,11 @@ def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> No
             "best_epoch": tuned.best_epoch,
             "vicinity_auroc": float(tuned.history.vicinity_auroc[tuned.best_epoch]),
         }
-    scores, maps = scorer.score(variables, references, photographs.test)
+    weights = None
+    if config.level_weights == "standardised":
+        weights = scorer.weigh(variables, references, validation)
+        record["level_weights"] = np.asarray(weights).tolist()
+    scores, maps = scorer.score(variables, references, photographs.test, weights)
     scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
     metrics, undefined = evaluate(scored)
     record |= {**metrics, "seconds": time.perf_counter() - start, "notes": notes | undefined}

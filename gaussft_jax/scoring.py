@@ -11,7 +11,14 @@ from tqdm import tqdm
 
 from gaussft_jax.backbones import Backbone, Variables
 from gaussft_jax.data.batches import padded_batches
-from gaussft_jax.gaussian import Aggregation, Batches, anomaly_map, image_score
+from gaussft_jax.gaussian import (
+    Aggregation,
+    Batches,
+    anomaly_map,
+    image_score,
+    level_scores,
+    level_weights,
+)
 from gaussft_jax.objectives import Objective
 
 __all__ = ["Scorer"]
@@ -50,8 +57,29 @@ class Scorer(NamedTuple):
         with progress:
             return self.objective.fit(stream)
 
-    def score(
+    def weigh(
         self, variables: Variables, references: Any, images: UInt8[np.ndarray, "n s s 3"]
+    ) -> Float[Array, " l"]:
+        """`gaussian.level_weights` of held-out good images, float32 [levels].
+
+        Args:
+            variables: of the backbone, pre-trained or tuned.
+            references: from `fit`.
+            images: RGB, uint8 [n s s 3].
+        """
+        function = _level_function(self.backbone, self.objective.maps, self.aggregation)
+        parts = [
+            np.asarray(function(variables, references, batch))[:, valid]
+            for batch, valid in padded_batches(images, self.batch_size)
+        ]
+        return level_weights(np.concatenate(parts, axis=1))
+
+    def score(
+        self,
+        variables: Variables,
+        references: Any,
+        images: UInt8[np.ndarray, "n s s 3"],
+        weights: Float[Array, " l"] | None = None,
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n s s"]]:
         """Image scores and anomaly maps, in the units of the objective's distance.
 
@@ -59,6 +87,7 @@ class Scorer(NamedTuple):
             variables: of the backbone, pre-trained or tuned.
             references: from `fit`.
             images: RGB, uint8 [n s s 3].
+            weights: of the levels, as from `weigh`; None weighs all alike.
 
         Returns:
             float32 [n] and [n s s].
@@ -68,7 +97,7 @@ class Scorer(NamedTuple):
         with tqdm(total=len(images), desc="score", unit=" images") as progress:
             for batch, valid in padded_batches(images, self.batch_size):
                 for kept, values in zip(
-                    (scores, maps), function(variables, references, batch), strict=True
+                    (scores, maps), function(variables, references, batch, weights), strict=True
                 ):
                     kept.append(np.asarray(values)[valid])
                 progress.update(int(valid.sum()))
@@ -84,9 +113,21 @@ def _levels_function(backbone: Backbone) -> Callable:
 def _score_function(backbone: Backbone, level_maps: Callable, aggregation: Aggregation) -> Callable:
     @jax.jit
     def score(
-        variables, references, images: UInt8[Array, "n s s 3"]
+        variables, references, images: UInt8[Array, "n s s 3"], weights
     ) -> tuple[Float[Array, " n"], Float[Array, "n s s"]]:
         maps = level_maps(references, backbone.levels(variables, images))
-        return image_score(maps, aggregation), anomaly_map(maps, images.shape[1])
+        return (
+            image_score(maps, aggregation, weights),
+            anomaly_map(maps, images.shape[1], weights),
+        )
 
     return score
+
+
+@functools.cache
+def _level_function(backbone: Backbone, level_maps: Callable, aggregation: Aggregation) -> Callable:
+    return jax.jit(
+        lambda variables, references, images: level_scores(
+            level_maps(references, backbone.levels(variables, images)), aggregation
+        )
+    )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from configs import mvtec_guarded
 from gaussft_jax.configuration import default_config
 from gaussft_jax.experiment import train_and_evaluate
 
@@ -95,11 +96,15 @@ def test_without_masks_pixel_metrics_are_null_with_a_reason(parts, tmp_path):
 
 
 def test_a_tuned_run(parts, tmp_path):
-    config = _config(parts, folds=(2,), tune=True, max_epochs=2, patience=2, batch_size=4)
+    config = mvtec_guarded.get_config("bolt")
+    config.data.root = str(parts)
+    small = {"image_size": 64, "scoring_batch_size": 4, "batch_size": 4, "folds": (2,)}
+    config.update({"max_epochs": 2, "patience": 2, **small})
     (fold,) = train_and_evaluate(config, tmp_path)["folds"]
     assert fold["epochs"] == 2
     assert 0 <= fold["best_epoch"] <= 2
     assert 0 <= fold["vicinity_auroc"] <= 1
+    assert len(fold["level_weights"]) == 9
     assert len((tmp_path / "fold2" / "metrics.jsonl").read_text().splitlines()) == 3
 
 

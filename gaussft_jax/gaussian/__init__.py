@@ -1,14 +1,13 @@
 """Gaussians of features: moments, shrinkage, distance; knows no network and no file."""
 
-from gaussft_jax.gaussian.distance import (
+from gaussft_jax.gaussian.aggregation import (
     Aggregation,
-    Gaussian,
     anomaly_map,
     image_score,
-    mahalanobis_map,
-    safe_sqrt,
-    whiten,
+    level_scores,
+    level_weights,
 )
+from gaussft_jax.gaussian.distance import Gaussian, mahalanobis_map, safe_sqrt, whiten
 from gaussft_jax.gaussian.fit import Batches, fit_gaussians, fit_means, gaussian_from_moments
 from gaussft_jax.gaussian.moments import Kind, Means, Residuals, means, merge, residuals
 from gaussft_jax.gaussian.shrinkage import ledoit_wolf
@@ -26,6 +25,8 @@ __all__ = [
     "gaussian_from_moments",
     "image_score",
     "ledoit_wolf",
+    "level_scores",
+    "level_weights",
     "mahalanobis_map",
     "means",
     "merge",

@@ -1,24 +1,13 @@
-"""A Gaussian per level, and the distances, scores and maps that follow from it."""
+"""A Gaussian per level, and the distances that follow from it."""
 
-import functools
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-__all__ = [
-    "Aggregation",
-    "Gaussian",
-    "anomaly_map",
-    "image_score",
-    "mahalanobis_map",
-    "safe_sqrt",
-    "whiten",
-]
-
-Aggregation = Literal["max", "mean"]
+__all__ = ["Gaussian", "mahalanobis_map", "safe_sqrt", "whiten"]
 
 
 class Gaussian(NamedTuple):
@@ -73,40 +62,3 @@ def mahalanobis_map(gaussian: Gaussian, features: Float[Array, "n h w c"]) -> Fl
         float32 [n h w], distance (not squared); its gradient is finite at 0.
     """
     return safe_sqrt(jnp.square(whiten(gaussian, features)).sum(-1))
-
-
-@functools.partial(jax.jit, static_argnames="aggregation")
-def image_score(
-    maps: tuple[Float[Array, "n _h _w"], ...], aggregation: Aggregation = "max"
-) -> Float[Array, " n"]:
-    """Mean over the levels of the largest (or mean) distance in an image; equation 5 per image.
-
-    Args:
-        maps: one distance map per level, float32 [n h w].
-        aggregation: `max` or `mean` over the locations.
-
-    Returns:
-        float32 [n], distance.
-    """
-    reduce = {"max": jnp.max, "mean": jnp.mean}[aggregation]
-    return jnp.stack([reduce(level, axis=(1, 2)) for level in maps]).mean(0)
-
-
-@functools.partial(jax.jit, static_argnames="size")
-def anomaly_map(
-    maps: tuple[Float[Array, "n _h _w"], ...], size: int
-) -> Float[Array, "n {size} {size}"]:
-    """Distance of every pixel: each level upsampled bilinearly, then their plain mean.
-
-    Args:
-        maps: one distance map per level, float32 [n h w].
-        size: side of the result, pixels; half-pixel centres, no smoothing.
-
-    Returns:
-        float32 [n size size], distance. Section 3 of the paper.
-    """
-    total = sum(
-        jax.image.resize(level, (level.shape[0], size, size), "bilinear", antialias=False)
-        for level in maps
-    )
-    return total / len(maps)

@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Int32
 
 from gaussft_jax.backbones import Backbone
-from gaussft_jax.gaussian import Aggregation, image_score
+from gaussft_jax.gaussian import Aggregation, level_scores, level_weights
 from gaussft_jax.objectives import Objective
 from gaussft_jax.training.parameters import join
 from gaussft_jax.training.recipe import Recipe
@@ -111,11 +111,14 @@ def make_loop(
             maps = level_maps(parameters, inputs, images)
             losses = objective.loss(maps, jnp.zeros(images.shape[:3], bool))
             finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, losses)])
-            return image_score(maps, aggregation), losses, finite
+            return level_scores(maps, aggregation).T, losses, finite
 
         scores, losses, finite = lax.map(score, images.reshape(steps, batch, *images.shape[1:]))
+        scores = scores.reshape(steps * batch, -1)
         drawn = len(draws.anomalous)
-        area = auroc(scores.reshape(-1)[:drawn], draws.anomalous)
+        if recipe.level_weights == "standardised":
+            scores *= level_weights(scores[drawn:m].T)
+        area = auroc(scores[:drawn].mean(1), draws.anomalous)
         return area, losses.reshape(-1)[drawn:m].mean(), finite.all(0)
 
     def advance(state, inputs):

@@ -2,9 +2,10 @@
 
 from typing import Literal, NamedTuple
 
-__all__ = ["Recipe", "Stopping"]
+__all__ = ["LevelWeights", "Recipe", "Stopping"]
 
 Stopping = Literal["vicinity", "fixed", "validation_loss"]
+LevelWeights = Literal["equal", "standardised"]
 
 
 class Recipe(NamedTuple):
@@ -21,6 +22,8 @@ class Recipe(NamedTuple):
         draws_per_image: vicinity draws per validation image.
         augmented: fraction of the draws that are augmented and count as anomalous.
         redraw: draw the vicinity anew in each epoch instead of once.
+        level_weights: `equal`, as in equation 5, or `standardised`: in validation and in the final
+            score each level is divided by its spread over the clean validation images.
         trainable: `all` parameters; `affine`, scale and bias of the batch normalisations; or
             `level K`, those on which no level before K depends.
         l2_sp: weight of half the squared distance to the pre-trained weights, added to the loss.
@@ -35,5 +38,6 @@ class Recipe(NamedTuple):
     draws_per_image: int = 10
     augmented: float = 0.7
     redraw: bool = False
+    level_weights: LevelWeights = "equal"
     trainable: str = "all"
     l2_sp: float = 0.0

@@ -2,7 +2,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
@@ -74,25 +73,6 @@ def test_nan_is_not_hidden():
     gaussian = g.Gaussian(jnp.zeros((1, 1, 2)), jnp.eye(2), jnp.float32(0))
     features = jnp.array([[[[jnp.nan, 1.0]]], [[[jnp.inf, 1.0]]]])
     assert not np.isfinite(g.mahalanobis_map(gaussian, features)).any()
-
-
-def test_image_score(rng):
-    maps = tuple(rng.random((3, s, s)).astype(np.float32) for s in (8, 4, 1))
-    by_max = np.mean([m.max((1, 2)) for m in maps], 0)
-    by_mean = np.mean([m.mean((1, 2)) for m in maps], 0)
-    np.testing.assert_allclose(g.image_score(maps), by_max, rtol=1e-6)
-    np.testing.assert_allclose(g.image_score(maps, "mean"), by_mean, rtol=1e-6)
-
-
-def test_anomaly_map_is_the_mean_of_bilinear_upsamplings(rng):
-    maps = tuple(rng.random((2, s, s)).astype(np.float32) for s in (14, 7, 3))
-    expected = [
-        np.mean(
-            [Image.fromarray(m[i]).resize((30, 30), Image.Resampling.BILINEAR) for m in maps], 0
-        )
-        for i in range(2)
-    ]
-    np.testing.assert_allclose(g.anomaly_map(maps, 30), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["tied", "local"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from gaussft_jax import objectives, training
 from gaussft_jax.gaussian import image_score
@@ -107,6 +108,22 @@ def test_validation_loss_criterion_equals_the_loss_of_the_best_state(tiny, strip
     levels = jax.jit(backbone.levels)(tuned.variables, stripes[14:])
     scores = image_score(OBJECTIVES["gaussian"].maps(references, levels))
     np.testing.assert_allclose(losses.min(), scores.mean(), rtol=1e-4)
+
+
+def test_standardised_levels_decide_the_vicinity_auroc(tiny, stripes, tmp_path):
+    """With a still network it is that of the scorer's weighted scores of the same draws."""
+    recipe = {"learning_rate": 0.0, "patience": 1, "level_weights": "standardised"}
+    tuned = _tune(tiny, stripes, tmp_path, **recipe)
+    backbone, variables = tiny
+    scorer = Scorer(backbone, OBJECTIVES["gaussian"], "max", 8)
+    references = scorer.fit(variables, stripes[:14])
+    validation = jax.numpy.asarray(stripes[14:])
+    key, _ = jax.random.split(jax.random.key(0))
+    draws = training.draw_vicinity(key, validation, vicinity("cutout"), 10 * len(validation), 0.7)
+    weights = scorer.weigh(variables, references, stripes[14:])
+    scores, _ = scorer.score(variables, references, np.asarray(draws.images), weights)
+    expected = roc_auc_score(draws.anomalous, scores)
+    np.testing.assert_allclose(tuned.history.vicinity_auroc[0], expected, atol=1e-3)
 
 
 def test_the_pretrained_state_may_be_kept_out(tiny, stripes, tmp_path):
