@@ -8,13 +8,15 @@ from ml_collections import ConfigDict
 from gaussft_jax.backbones import SPECIFICATIONS
 from gaussft_jax.training import Recipe
 
-__all__ = ["CHOICES", "check", "default_config", "differences"]
+__all__ = ["CHOICES", "FROZEN_ONLY", "check", "default_config", "differences"]
+
+FROZEN_ONLY = ("gaussian_ad", "padim", "spade")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "backbone": tuple(SPECIFICATIONS),
     "gaussian": ("tied", "global", "local"),
     "aggregation": ("max", "mean"),
-    "objective": ("gaussian", "deep_svdd", "fcdd"),
+    "objective": ("gaussian", "deep_svdd", "fcdd", *FROZEN_ONLY),
     "svdd_norm": ("l1", "l2"),
     "vicinity": ("augmix", "cutout", "confetti", "all"),
     "stopping": ("vicinity", "fixed", "validation_loss"),
@@ -98,6 +100,10 @@ def check(config: ConfigDict) -> None:
     for field, least in _LEAST.items():
         if config[field] < least:
             raise ValueError(f"config.{field}={config[field]} is too small, it starts at {least}")
+    if config.tune and config.objective in FROZEN_ONLY:
+        raise ValueError(
+            f"config.objective={config.objective!r} has no loss to tune; --config.tune=0"
+        )
     if not 0 < config.augmented < 1:
         raise ValueError(f"config.augmented={config.augmented}; choose a fraction between 0 and 1")
 

@@ -85,11 +85,14 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
 
 def make_objective(config: ConfigDict) -> Objective:
     """The objective that the configuration names."""
-    if config.objective == "gaussian":
-        return objectives.gaussian(config.gaussian, config.aggregation)
-    if config.objective == "deep_svdd":
-        return objectives.deep_svdd(config.svdd_norm, config.aggregation)
-    return objectives.fcdd()
+    return {
+        "gaussian": lambda: objectives.gaussian(config.gaussian, config.aggregation),
+        "deep_svdd": lambda: objectives.deep_svdd(config.svdd_norm, config.aggregation),
+        "fcdd": objectives.fcdd,
+        "gaussian_ad": objectives.gaussian_ad,
+        "padim": objectives.padim,
+        "spade": objectives.spade,
+    }[config.objective]()
 
 
 def _claim(workdir: Path, config: ConfigDict) -> None:

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from gaussft_jax.backbones import Backbone, Variables, create, load_backbone
 from gaussft_jax.files import replacing_folder, sha256_of, write_json
-from gaussft_jax.gaussian import Aggregation, Gaussian, Kind
+from gaussft_jax.gaussian import Aggregation, Gaussian, Kind, LowRankGaussian
 from gaussft_jax.objectives import gaussian
 from gaussft_jax.scoring import Scorer
 
@@ -128,7 +128,8 @@ class Detector(NamedTuple):
             raise ValueError(f"{arrays_path} was changed since it was written; fit it again")
         tree = unflatten_dict(load_file(arrays_path), sep="/")
         gaussians = tuple(
-            Gaussian(**tree["gaussians"][str(level)]) for level in range(description["levels"])
+            (LowRankGaussian if "basis" in fields else Gaussian)(**fields)
+            for _, fields in sorted(tree["gaussians"].items(), key=lambda item: int(item[0]))
         )
         return cls(
             create(description["backbone"]),

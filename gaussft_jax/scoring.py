@@ -67,7 +67,7 @@ class Scorer(NamedTuple):
             references: from `fit`.
             images: RGB, uint8 [n s s 3].
         """
-        function = _level_function(self.backbone, self.objective.maps, self.aggregation)
+        function = _level_function(self.backbone, self.objective, self.aggregation)
         parts = [
             np.asarray(function(variables, references, batch))[:, valid]
             for batch, valid in padded_batches(images, self.batch_size)
@@ -92,7 +92,7 @@ class Scorer(NamedTuple):
         Returns:
             float32 [n] and [n s s].
         """
-        function = _score_function(self.backbone, self.objective.maps, self.aggregation)
+        function = _score_function(self.backbone, self.objective, self.aggregation)
         scores, maps = [], []
         with tqdm(total=len(images), desc="score", unit=" images") as progress:
             for batch, valid in padded_batches(images, self.batch_size):
@@ -110,24 +110,26 @@ def _levels_function(backbone: Backbone) -> Callable:
 
 
 @functools.cache
-def _score_function(backbone: Backbone, level_maps: Callable, aggregation: Aggregation) -> Callable:
+def _score_function(backbone: Backbone, objective: Objective, aggregation: Aggregation) -> Callable:
     @jax.jit
     def score(
         variables, references, images: UInt8[Array, "n s s 3"], weights
     ) -> tuple[Float[Array, " n"], Float[Array, "n s s"]]:
-        maps = level_maps(references, backbone.levels(variables, images))
-        return (
-            image_score(maps, aggregation, weights),
-            anomaly_map(maps, images.shape[1], weights),
-        )
+        levels = backbone.levels(variables, images)
+        maps = objective.maps(references, levels)
+        if objective.score:
+            scores = objective.score(references, levels)
+        else:
+            scores = image_score(maps, aggregation, weights)
+        return scores, anomaly_map(maps, images.shape[1], weights)
 
     return score
 
 
 @functools.cache
-def _level_function(backbone: Backbone, level_maps: Callable, aggregation: Aggregation) -> Callable:
+def _level_function(backbone: Backbone, objective: Objective, aggregation: Aggregation) -> Callable:
     return jax.jit(
         lambda variables, references, images: level_scores(
-            level_maps(references, backbone.levels(variables, images)), aggregation
+            objective.maps(references, backbone.levels(variables, images)), aggregation
         )
     )

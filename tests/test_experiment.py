@@ -108,7 +108,7 @@ def test_a_tuned_run(parts, tmp_path):
     assert len((tmp_path / "fold2" / "metrics.jsonl").read_text().splitlines()) == 3
 
 
-@pytest.mark.parametrize("objective", ["deep_svdd", "fcdd"])
+@pytest.mark.parametrize("objective", ["deep_svdd", "fcdd", "gaussian_ad", "padim", "spade"])
 def test_other_objectives_frozen(parts, tmp_path, objective):
     results = train_and_evaluate(_config(parts, folds=(0,), objective=objective), tmp_path)
     assert results["method"] == objective

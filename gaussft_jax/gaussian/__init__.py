@@ -9,18 +9,22 @@ from gaussft_jax.gaussian.aggregation import (
 )
 from gaussft_jax.gaussian.distance import Gaussian, mahalanobis_map, safe_sqrt, whiten
 from gaussft_jax.gaussian.fit import Batches, fit_gaussians, fit_means, gaussian_from_moments
+from gaussft_jax.gaussian.low_rank import LowRankGaussian, fit_low_rank
 from gaussft_jax.gaussian.moments import Kind, Means, Residuals, means, merge, residuals
-from gaussft_jax.gaussian.shrinkage import ledoit_wolf
+from gaussft_jax.gaussian.shrinkage import Covariance, ledoit_wolf, sample_covariance
 
 __all__ = [
     "Aggregation",
     "Batches",
+    "Covariance",
     "Gaussian",
     "Kind",
+    "LowRankGaussian",
     "Means",
     "Residuals",
     "anomaly_map",
     "fit_gaussians",
+    "fit_low_rank",
     "fit_means",
     "gaussian_from_moments",
     "image_score",
@@ -32,5 +36,6 @@ __all__ = [
     "merge",
     "residuals",
     "safe_sqrt",
+    "sample_covariance",
     "whiten",
 ]

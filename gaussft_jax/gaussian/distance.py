@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from gaussft_jax.gaussian.low_rank import LowRankGaussian, squared_distance
+
 __all__ = ["Gaussian", "mahalanobis_map", "safe_sqrt", "whiten"]
 
 
@@ -49,7 +51,9 @@ def whiten(gaussian: Gaussian, features: Float[Array, "n h w c"]) -> Float[Array
 
 
 @jax.jit
-def mahalanobis_map(gaussian: Gaussian, features: Float[Array, "n h w c"]) -> Float[Array, "n h w"]:
+def mahalanobis_map(
+    gaussian: Gaussian | LowRankGaussian, features: Float[Array, "n h w c"]
+) -> Float[Array, "n h w"]:
     """Mahalanobis distance of the feature at every location.
 
     A = sqrt((x - mean)' Sigma^-1 (x - mean)), equation 4, through the Cholesky factor of Sigma.
@@ -61,4 +65,6 @@ def mahalanobis_map(gaussian: Gaussian, features: Float[Array, "n h w c"]) -> Fl
     Returns:
         float32 [n h w], distance (not squared); its gradient is finite at 0.
     """
+    if isinstance(gaussian, LowRankGaussian):
+        return safe_sqrt(squared_distance(gaussian, features))
     return safe_sqrt(jnp.square(whiten(gaussian, features)).sum(-1))

@@ -9,25 +9,30 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 
 from gaussft_jax.gaussian.distance import Gaussian
+from gaussft_jax.gaussian.low_rank import LowRankGaussian, fit_low_rank
 from gaussft_jax.gaussian.moments import Kind, Means, Residuals, float64, means, merge, residuals
-from gaussft_jax.gaussian.shrinkage import ledoit_wolf
+from gaussft_jax.gaussian.shrinkage import Covariance, ledoit_wolf
 
 __all__ = ["Batches", "fit_gaussians", "fit_means", "gaussian_from_moments"]
 
 Batches = Iterable[tuple[tuple[Float[Array, "n h w c"], ...], Bool[Array, " n"]]]
 
 
-def fit_gaussians(batches: Callable[[], Batches], kind: Kind = "tied") -> tuple[Gaussian, ...]:
+def fit_gaussians(
+    batches: Callable[[], Batches], kind: Kind = "tied", covariance: Covariance = ledoit_wolf
+) -> tuple[Gaussian | LowRankGaussian, ...]:
     """One Gaussian per level, fitted by maximum likelihood with Ledoit-Wolf shrinkage.
 
-    The features are asked for twice, once for the means and once for the residuals, and never
-    kept: memory is that of one batch, whatever the number of images.
+    The features are asked for twice, once for the means and once for the residuals, and not kept:
+    memory is that of one batch, whatever the number of images. Only local Gaussians of no more
+    images than features keep those levels, in the place of larger matrices.
 
     Args:
         batches: each call streams the training images anew as (levels, valid): a tuple of float32
             [n h w c], and bool [n], False for images that only pad the batch.
         kind: `tied` (a mean per location, one covariance), `global` (one of each) or `local` (one
-            of each per location).
+            of each per location; a `LowRankGaussian` where images are fewer than features).
+        covariance: from residual moments to covariance and shrinkage.
 
     Raises:
         ValueError: fewer than two images, or a covariance without a finite Cholesky factor; the
@@ -37,17 +42,32 @@ def fit_gaussians(batches: Callable[[], Batches], kind: Kind = "tied") -> tuple[
         Section 3 of the paper.
     """
     first = _first_pass(batches, kind)
+    for level, moments in enumerate(first):
+        if int(moments.count) < 2:
+            raise ValueError(
+                f"level {level}: a mean of {int(moments.count)} feature leaves no variance; "
+                "a Gaussian needs at least 2 images"
+            )
     location_means = tuple(_mean(level) for level in first)
-    second = _accumulate(
-        tuple(
-            residuals(level, mean, valid, kind=kind)
-            for level, mean in zip(levels, location_means, strict=True)
+    # Local Gaussians of no more images than features keep the features: they are the smaller.
+    keep = kind == "local" and covariance is ledoit_wolf
+    kept = tuple([] if keep and int(m.count) <= m.total.shape[-1] else None for m in first)
+
+    def second_moments(levels, valid):
+        for rows, features in zip(kept, levels, strict=True):
+            if rows is not None:
+                rows.append(np.asarray(features)[np.asarray(valid)])
+        return tuple(
+            residuals(features, mean, valid, kind=kind) if rows is None else None
+            for features, mean, rows in zip(levels, location_means, kept, strict=True)
         )
-        for levels, valid in batches()
-    )
+
+    second = _accumulate(second_moments(*batch) for batch in batches())
     return tuple(
-        gaussian_from_moments(m, r, level)
-        for level, (m, r) in enumerate(zip(first, second, strict=True))
+        gaussian_from_moments(m, r, level, covariance)
+        if rows is None
+        else _finite(fit_low_rank(np.concatenate(rows)), level, int(m.count))
+        for level, (m, r, rows) in enumerate(zip(first, second, kept, strict=True))
     )
 
 
@@ -60,32 +80,32 @@ def fit_means(batches: Callable[[], Batches]) -> tuple[Float[Array, "h w c"], ..
     return tuple(_single(_mean(level)) for level in _first_pass(batches, "tied"))
 
 
-def gaussian_from_moments(first: Means, second: Residuals, level: int = 0) -> Gaussian:
+def gaussian_from_moments(
+    first: Means, second: Residuals, level: int = 0, covariance: Covariance = ledoit_wolf
+) -> Gaussian:
     """The Gaussian of the accumulated moments of one level.
 
     Args:
         first: sums of all images' features.
         second: sums of all images' residuals.
         level: for the error message.
+        covariance: as in `fit_gaussians`.
 
     Raises:
         ValueError: see `fit_gaussians`.
     """
-    per_mean, rows, features = int(first.count), int(second.count), second.gram.shape[-1]
-    if per_mean < 2:
+    sigma, shrinkage = covariance(second)
+    fitted = Gaussian(*map(_single, (_mean(first), _whitening(sigma), shrinkage)))
+    return _finite(fitted, level, int(second.count))
+
+
+def _finite(gaussian, level, rows):
+    if not all(np.isfinite(leaf).all() for leaf in gaussian):
         raise ValueError(
-            f"level {level}: a mean of {per_mean} feature leaves no variance; "
-            "a Gaussian needs at least 2 images"
+            f"level {level}: the covariance of {gaussian.mean.shape[-1]} features from {rows} rows "
+            "has no finite Cholesky factor. Are all images the same, or do the features hold NaN?"
         )
-    covariance, shrinkage = ledoit_wolf(second)
-    whitening = _whitening(covariance)
-    if not np.isfinite(whitening).all():
-        raise ValueError(
-            f"level {level}: the covariance of {features} features from {rows} rows has no finite "
-            "Cholesky factor. Are all images the same, or do the features hold NaN?"
-        )
-    mean = _mean(first)
-    return Gaussian(*map(_single, (mean, whitening, shrinkage)))
+    return gaussian
 
 
 def _first_pass(batches, kind):

@@ -1,5 +1,6 @@
 """Deep SVDD: distance to the mean of the pre-trained features, correlations ignored."""
 
+import functools
 from typing import Literal
 
 import jax.numpy as jnp
@@ -32,6 +33,7 @@ def norm_map(
     return safe_sqrt(jnp.square(difference).sum(-1))
 
 
+@functools.cache
 def deep_svdd(norm: Norm = "l1", aggregation: Aggregation = "max") -> Objective:
     """The objective of equation 1 on every level, with lambda = 0.
 

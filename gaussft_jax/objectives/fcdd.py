@@ -1,5 +1,7 @@
 """FCDD: a hypersphere classifier on the level maps, trained against synthetic anomalies."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -77,6 +79,7 @@ def hypersphere_loss(maps: Maps, masks: Bool[Array, "n s s"]) -> Float[Array, " 
     return jnp.stack([one_level(level) for level in maps]).mean(0)
 
 
+@functools.cache
 def fcdd() -> Objective:
     """The FCDD objective on every level, with outlier exposure and masks."""
     return Objective(

@@ -6,6 +6,7 @@ from gaussft_jax.gaussian import (
     Aggregation,
     Gaussian,
     Kind,
+    LowRankGaussian,
     fit_gaussians,
     image_score,
     mahalanobis_map,
@@ -15,11 +16,12 @@ from gaussft_jax.objectives.objective import Levels, Maps, Objective
 __all__ = ["gaussian", "mahalanobis_maps"]
 
 
-def mahalanobis_maps(gaussians: tuple[Gaussian, ...], levels: Levels) -> Maps:
+def mahalanobis_maps(gaussians: tuple[Gaussian | LowRankGaussian, ...], levels: Levels) -> Maps:
     """The Mahalanobis distance at every location of each level, float32 [n h w] per level."""
     return tuple(map(mahalanobis_map, gaussians, levels))
 
 
+@functools.cache
 def gaussian(kind: Kind = "tied", aggregation: Aggregation = "max") -> Objective:
     """The objective of equation 5: mean over levels of the largest Mahalanobis distance.
 

@@ -20,21 +20,24 @@ def _fit(features, kind):
     )[0]
 
 
+@pytest.mark.parametrize("channels", [6, 9, 30])
 @pytest.mark.parametrize("kind", ["tied", "global", "local"])
-def test_equals_scipy(rng, kind):
-    mixing = rng.normal(size=(6, 6))
-    features = (rng.normal(size=(9, 2, 3, 6)) @ mixing + 5).astype(np.float32)
-    queries = (rng.normal(size=(4, 2, 3, 6)) @ mixing + 5).astype(np.float32)
-    distances = g.mahalanobis_map(_fit(features, kind), queries)
+def test_equals_scipy(rng, kind, channels):
+    mixing = rng.normal(size=(channels, channels))
+    features = (rng.normal(size=(9, 2, 3, channels)) @ mixing + 5).astype(np.float32)
+    queries = (rng.normal(size=(4, 2, 3, channels)) @ mixing + 5).astype(np.float32)
+    fitted = _fit(features, kind)
+    assert isinstance(fitted, g.LowRankGaussian) == (kind == "local" and channels >= 9)
+    distances = g.mahalanobis_map(fitted, queries)
     x = features.astype(np.float64)
     centred = x - x.mean(0)
     for n, h, w in np.ndindex(4, 2, 3):
         if kind == "local":
             rows, mean = x[:, h, w], x[:, h, w].mean(0)
         elif kind == "tied":
-            rows, mean = centred.reshape(-1, 6), x[:, h, w].mean(0)
+            rows, mean = centred.reshape(-1, channels), x[:, h, w].mean(0)
         else:
-            rows, mean = x.reshape(-1, 6), x.mean((0, 1, 2))
+            rows, mean = x.reshape(-1, channels), x.mean((0, 1, 2))
         precision = np.linalg.inv(LedoitWolf().fit(rows).covariance_)
         expected = mahalanobis(queries[n, h, w].astype(np.float64), mean, precision)
         np.testing.assert_allclose(distances[n, h, w], expected, rtol=2e-4)

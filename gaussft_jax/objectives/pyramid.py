@@ -1,0 +1,51 @@
+"""Levels of several resolutions as one feature per location."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gaussft_jax.objectives.objective import Levels
+
+__all__ = ["pyramid", "smooth"]
+
+
+def pyramid(levels: Levels) -> Float[Array, "n h w c"]:
+    """The last level of each of three resolutions, side by side at the finest of them.
+
+    The finest and the coarsest resolution of a network are left out, as the methods that work on
+    pyramids do: strides 4, 8 and 16 remain.
+
+    Args:
+        levels: of a backbone, float32 [n h w c], at least five resolutions.
+
+    Returns:
+        float32 [n h w c]; coarser levels are repeated (nearest neighbour).
+    """
+    last = {level.shape[1:3]: level for level in levels}
+    chosen = list(last.values())[1:4]
+    n, h, w, _ = chosen[0].shape
+    return jnp.concatenate(
+        [jax.image.resize(level, (n, h, w, level.shape[3]), "nearest") for level in chosen], -1
+    )
+
+
+def smooth(maps: Float[Array, "n h w"], sigma: float) -> Float[Array, "n h w"]:
+    """Maps convolved with a Gaussian, mirrored at the border as SciPy's `gaussian_filter` does.
+
+    Args:
+        maps: float32 [n h w].
+        sigma: standard deviation, locations; the kernel ends at four of them.
+    """
+    radius = int(4 * sigma + 0.5)
+    kernel = jnp.exp(-0.5 * jnp.square(jnp.arange(-radius, radius + 1) / sigma))
+    kernel /= kernel.sum()
+    for axis in (1, 2):
+        pads = [(0, 0)] * 3
+        pads[axis] = (radius, radius)
+        padded = jnp.pad(maps, pads, mode="symmetric")
+        size = maps.shape[axis]
+        maps = sum(
+            weight * jax.lax.slice_in_dim(padded, shift, shift + size, axis=axis)
+            for shift, weight in enumerate(kernel)
+        )
+    return maps
