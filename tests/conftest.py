@@ -1,6 +1,7 @@
 """Fixtures of all tests; array annotations are enforced while the tests run."""
 
 import os
+import shutil
 from pathlib import Path
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from PIL import Image
 
 jaxtyping.install_import_hook("gaussft_jax", "beartype.beartype")
 
@@ -53,3 +55,26 @@ def striped_images() -> np.ndarray:
 
 tiny = pytest.fixture(tiny_network, scope="session", name="tiny")
 stripes = pytest.fixture(striped_images, scope="session", name="stripes")
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory):
+    """Two categories of 15 good and 6 test images, 64 px; the second has no masks."""
+    root = tmp_path_factory.mktemp("parts of mine")
+    rng = np.random.default_rng(0)
+    for label, count in (("train/good", 15), ("test/good", 3), ("test/dent", 3)):
+        folder = root / "bolt" / label
+        folder.mkdir(parents=True)
+        for i in range(count):
+            image = rng.integers(90, 150, (64, 64, 3)).astype(np.uint8)
+            if label == "test/dent":
+                image[20:40, 10:30] = 0
+                mask = np.zeros((64, 64), np.uint8)
+                mask[20:40, 10:30] = 255
+                truth = root / "bolt" / "ground_truth" / "dent"
+                truth.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(truth / f"{i}_mask.png")
+            Image.fromarray(image).save(folder / f"{i}.png")
+    shutil.copytree(root / "bolt", root / "nut")
+    shutil.rmtree(root / "nut" / "ground_truth")
+    return root

@@ -1,39 +1,14 @@
 """Whole runs: on a folder made by the test, and on real photographs."""
 
 import json
-import shutil
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from configs import mvtec_guarded
 from gaussft_jax.configuration import default_config
 from gaussft_jax.experiment import train_and_evaluate
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory):
-    """Two categories of 15 good and 6 test images, 64 px; the second has no masks."""
-    root = tmp_path_factory.mktemp("parts of mine")
-    rng = np.random.default_rng(0)
-    for label, count in (("train/good", 15), ("test/good", 3), ("test/dent", 3)):
-        folder = root / "bolt" / label
-        folder.mkdir(parents=True)
-        for i in range(count):
-            image = rng.integers(90, 150, (64, 64, 3)).astype(np.uint8)
-            if label == "test/dent":
-                image[20:40, 10:30] = 0
-                mask = np.zeros((64, 64), np.uint8)
-                mask[20:40, 10:30] = 255
-                truth = root / "bolt" / "ground_truth" / "dent"
-                truth.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(mask).save(truth / f"{i}_mask.png")
-            Image.fromarray(image).save(folder / f"{i}.png")
-    shutil.copytree(root / "bolt", root / "nut")
-    shutil.rmtree(root / "nut" / "ground_truth")
-    return root
 
 
 def _config(root, category="bolt", **fields):

@@ -29,6 +29,7 @@ ALLOWED = {
         "backbones", "configuration", "data", "evaluation", "files", "objectives", "report",
         "scoring", "training", "vicinity",
     },
+    "reproduction": {"configuration", "evaluation", "experiment", "files"},
     "main": {"experiment"},
     "cli": {"configuration", "data", "experiment", "files", "models", "report"},
 }  # fmt: skip

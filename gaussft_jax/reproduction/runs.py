@@ -1,0 +1,96 @@
+"""The runs that tables need: each once, resumed where they were stopped, failures kept for last."""
+
+import json
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from gaussft_jax.configuration import default_config, differences
+from gaussft_jax.experiment import train_and_evaluate
+from gaussft_jax.reproduction.paper import TABLES
+
+__all__ = ["Run", "plan", "reproduce"]
+
+
+class Run(NamedTuple):
+    """One row's configuration on one category.
+
+    Attributes:
+        name: of the configuration, the same for all categories; also its folder.
+        category: name of the category.
+        config: complete configuration.
+    """
+
+    name: str
+    category: str
+    config: ConfigDict
+
+    def folder(self, out: Path) -> Path:
+        """Where the run keeps its configuration, results and report."""
+        return out / "runs" / self.name / self.category
+
+
+def name_of(config: Mapping[str, Any]) -> str:
+    """A short name for what differs from the default configuration, the same for equal ones."""
+    full = default_config()
+    full.update(config)
+    changed = [text.split(": ")[0] for text in differences(default_config(), full)]
+    if not changed:
+        return "frozen"
+    parts = [field if full[field] is True else f"{field}={full[field]}" for field in changed]
+    return ",".join(parts)
+
+
+def plan(
+    tables: Sequence[int], categories: Sequence[str], common: Mapping[str, Any]
+) -> tuple[Run, ...]:
+    """Every run that the tables' rows need, once, cheap ones first.
+
+    Args:
+        tables: their numbers.
+        categories: names of the categories.
+        common: fields of all runs, `data.root`, backbone and folds for example.
+    """
+    configs = {
+        name_of(row.config): row.config
+        for number in tables
+        for row in TABLES[number].rows
+        if row.config is not None
+    }
+    runs = []
+    for name, changes in sorted(configs.items(), key=lambda item: bool(item[1].get("tune"))):
+        for category in categories:
+            config = default_config()
+            config.update_from_flattened_dict({**common, **changes, "data.category": category})
+            runs.append(Run(name, category, config))
+    return tuple(runs)
+
+
+def reproduce(run: Run, out: Path) -> str | None:
+    """Do the run, unless it is already done; what failed, or None.
+
+    A run that was stopped goes on where it was. The traceback of a failure is kept as error.txt in
+    the run's folder, and the next call tries again.
+    """
+    folder = run.folder(out)
+    if _done(folder, run.config):
+        return None
+    try:
+        train_and_evaluate(run.config, folder)
+    except Exception as error:
+        # Whatever one run met, the others are still worth running.
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "error.txt").write_text(traceback.format_exc())
+        return f"{run.name} on {run.category}: {type(error).__name__}: {error}"
+    (folder / "error.txt").unlink(missing_ok=True)
+    return None
+
+
+def _done(folder: Path, config: ConfigDict) -> bool:
+    path = folder / "results.json"
+    if not path.exists():
+        return False
+    return not differences(json.loads(path.read_text(encoding="utf-8"))["config"], config.to_dict())

@@ -1,0 +1,124 @@
+"""Results of many runs as the paper's tables: Markdown, CSV, JSON and one HTML page."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gaussft_jax.evaluation import mean_and_sem
+from gaussft_jax.files import replacing, write_json
+from gaussft_jax.reproduction.paper import TABLES, Row, Table
+from gaussft_jax.reproduction.runs import name_of
+
+__all__ = ["write_tables"]
+
+
+def write_tables(out: str | Path, numbers: Sequence[int], categories: Sequence[str]) -> Path:
+    """Write table1.md, .csv, .json and so on, and tables.html, from the runs under `out`.
+
+    A figure is the mean over a run's folds, then mean and standard error over the categories. A row
+    whose runs are not all there has no mean and says so; a quoted row never has one.
+
+    Args:
+        out: folder that `reproduce` was given.
+        numbers: of the tables.
+        categories: columns.
+
+    Returns:
+        The HTML page.
+    """
+    out = Path(out)
+    tables = {number: _fill(TABLES[number], out, categories) for number in numbers}
+    for number, records in tables.items():
+        table = TABLES[number]
+        columns, rows = _columns(categories), [_cells(record, categories) for record in records]
+        _write(out / f"table{number}.md", _markdown(number, table, columns, rows))
+        with replacing(out / f"table{number}.csv") as path, path.open("w", newline="") as file:
+            csv.writer(file).writerows([columns, *rows])
+        described = {"table": number, "title": table.title, "metric": table.metric}
+        write_json(out / f"table{number}.json", {**described, "rows": records})
+    environment = Environment(
+        loader=PackageLoader("gaussft_jax.reproduction", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("tables.html.j2").render(
+        columns=_columns(categories),
+        tables=[
+            (number, TABLES[number], [_cells(record, categories) for record in records])
+            for number, records in tables.items()
+        ],
+    )
+    _write(out / "tables.html", page)
+    return out / "tables.html"
+
+
+def _fill(table: Table, out: Path, categories: Sequence[str]) -> list[dict[str, Any]]:
+    return [_record(row, table.metric, out, categories) for row in table.rows]
+
+
+def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict[str, Any]:
+    record = {
+        "approach": row.approach,
+        "features": row.features,
+        "paper_mean": row.mean,
+        "paper_sem": row.sem,
+    }
+    if row.config is None:
+        return record | {"status": "quoted", "categories": {}, "mean": None, "sem": None}
+    values = {
+        category: _figure(out / "runs" / name_of(row.config) / category / "results.json", metric)
+        for category in categories
+    }
+    missing = sum(value is None for value in values.values())
+    mean, sem = (None, None) if missing else mean_and_sem(list(values.values()))
+    status = f"{missing} of {len(values)} categories missing" if missing else "measured"
+    if missing == len(values):
+        status = "not run"
+    return record | {"status": status, "categories": values, "mean": mean, "sem": sem}
+
+
+def _figure(path: Path, metric: str) -> float | None:
+    """The run's mean over its folds, percent; None where it is not finished or not defined."""
+    if not path.exists():
+        return None
+    value = json.loads(path.read_text(encoding="utf-8"))["mean"][metric]
+    return None if value is None else 100 * value
+
+
+def _columns(categories: Sequence[str]) -> list[str]:
+    return ["approach", "features", "paper", "here", *categories, "status"]
+
+
+def _cells(record: dict[str, Any], categories: Sequence[str]) -> list[str]:
+    per_category = [_number(record["categories"].get(category)) for category in categories]
+    paper = _with_error(record["paper_mean"], record["paper_sem"])
+    here = _with_error(record["mean"], record["sem"])
+    return [
+        record["approach"], record["features"], paper, here, *per_category, record["status"],
+    ]  # fmt: skip
+
+
+def _with_error(mean: float | None, sem: float | None) -> str:
+    return _number(mean) if sem is None else f"{_number(mean)} ± {_number(sem)}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _markdown(number: int, table: Table, columns: list[str], rows: list[list[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return f"Table {number}. {table.title} ({table.metric}, percent)\n\n" + "".join(
+        "| " + " | ".join(line) + " |\n" for line in lines
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")

@@ -1,0 +1,91 @@
+"""The paper's tables: planned, run, resumed and written."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gaussft_jax.reproduction import TABLES, plan, reproduce, write_tables
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduce"
+
+
+def _plan(parts, *tables, categories=("bolt",)):
+    common = {"data.root": str(parts), "image_size": 64, "folds": (0,), "scoring_batch_size": 4}
+    return plan(tables, categories, common)
+
+
+def test_equal_rows_are_planned_once(parts):
+    runs = _plan(parts, 1, 2, 3, 4, 5, 6, categories=("bolt", "nut"))
+    assert len({(run.name, run.category) for run in runs}) == len(runs)
+    # Tables 1, 2, 3, 4, 5 and 6 all report the tuned Gaussian.
+    assert [run.category for run in runs if run.name == "tune"] == ["bolt", "nut"]
+    rows = [row.config for table in TABLES.values() for row in table.rows if row.config]
+    assert len(runs) == 2 * len({json.dumps({"vicinity": "all", "gaussian": "tied",
+        "aggregation": "max", "stopping": "vicinity", "objective": "gaussian", "severity": 3.0,
+        **row}, sort_keys=True) for row in rows})  # fmt: skip
+    tuned = [run.config.tune for run in runs]
+    assert tuned == sorted(tuned)
+
+
+def test_a_finished_run_is_not_repeated_and_a_failure_does_not_stop_the_others(parts, tmp_path):
+    frozen = next(run for run in _plan(parts, 2) if run.name == "frozen")
+    assert reproduce(frozen, tmp_path) is None
+    results = frozen.folder(tmp_path) / "results.json"
+    before = results.stat().st_mtime_ns
+    assert reproduce(frozen, tmp_path) is None
+    assert results.stat().st_mtime_ns == before
+
+    missing = next(run for run in _plan(parts, 2, categories=("gear",)) if run.name == "frozen")
+    assert "frozen on gear: FileNotFoundError: " in reproduce(missing, tmp_path)
+    assert "Traceback" in (missing.folder(tmp_path) / "error.txt").read_text()
+
+
+def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
+    figures = {("frozen", "bolt"): 0.9, ("frozen", "nut"): 0.7, ("tune", "bolt"): 0.8}
+    for (name, category), value in figures.items():
+        folder = tmp_path / "runs" / name / category
+        folder.mkdir(parents=True)
+        (folder / "results.json").write_text(json.dumps({"mean": {"image_auroc": value}}))
+    page = write_tables(tmp_path, [1, 2], ["bolt", "nut"])
+
+    with (tmp_path / "table1.csv").open() as file:
+        rows = {(row["approach"], row["features"]): row for row in csv.DictReader(file)}
+    assert len(rows) == len(TABLES[1].rows)
+    assert rows["Gaussian fine-tune", "Frozen"]["here"] == "80.0 ± 10.0"
+    assert rows["Gaussian fine-tune", "Frozen"]["paper"] == "96.3 ± 1.1"
+    assert rows["Gaussian fine-tune", "Tuned"]["here"] == ""
+    assert rows["Gaussian fine-tune", "Tuned"]["bolt"] == "80.0"
+    assert rows["Gaussian fine-tune", "Tuned"]["status"] == "1 of 2 categories missing"
+    assert rows["FCDD", "Tuned"]["status"] == "not run"
+    assert rows["CutPaste", "Tuned"]["status"] == "quoted"
+
+    (row,) = (
+        row
+        for row in json.loads((tmp_path / "table2.json").read_text())["rows"]
+        if row["approach"] == "no training"
+    )
+    np.testing.assert_allclose([row["mean"], row["sem"]], [80, np.std([90, 70], ddof=1) / 2**0.5])
+    assert "| no training | Frozen | 96.3 ± 1.1 | 80.0 ± 10.0 | 90.0 | 70.0 | measured |" in (
+        (tmp_path / "table2.md").read_text()
+    )
+    assert "not run" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tables", "7"), "there is no table 7"),
+        (("--categories", "screw"), "no category 'screw'; it has: bolt, nut"),
+        (("--set", "learning_rat=1"), "is not FIELD=VALUE of a known field"),
+    ],
+)
+def test_a_mistake_is_named(parts, tmp_path, arguments, message):
+    command = [sys.executable, SCRIPT, "--data", parts, "--out", tmp_path, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert message in done.stderr
