@@ -15,7 +15,14 @@ from ml_collections import ConfigDict
 
 from gaussft_jax import configuration, objectives
 from gaussft_jax.backbones import load_backbone
-from gaussft_jax.data import folds, read_category, read_images, read_masks
+from gaussft_jax.data import (
+    folds,
+    is_cifar10,
+    read_category,
+    read_cifar10,
+    read_images,
+    read_masks,
+)
 from gaussft_jax.evaluation import Scored, evaluate, summarise
 from gaussft_jax.files import replacing, write_json
 from gaussft_jax.objectives import Objective
@@ -113,6 +120,9 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
 
 
 def _read(config: ConfigDict, size: int) -> _Photographs:
+    if is_cifar10(config.data.root):
+        part = read_cifar10(config.data.root, config.data.category, size)
+        return _Photographs(part.train, part.test, None, part.names, part.labels)
     category = read_category(config.data.root, config.data.category)
     if not category.test:
         raise FileNotFoundError(
