@@ -66,8 +66,6 @@ def default_config() -> ConfigDict:
     config.update(Recipe()._asdict())
     # Epochs between two checkpoints; changes no result.
     config.epochs_per_call = 1
-    # Compute the features of each block again in the backward pass, to save memory.
-    config.rematerialise = False
 
     # Images per call where nothing is tuned; changes speed and memory, not results.
     config.scoring_batch_size = 16

@@ -139,9 +139,8 @@ def _read(config: ConfigDict, size: int) -> _Photographs:
 
 def _make_tuner(config: ConfigDict, scorer: Scorer) -> Tuner:
     recipe = Recipe(**{field: config[field] for field in Recipe._fields})
-    backbone = scorer.backbone.rematerialised() if config.rematerialise else scorer.backbone
     augment = vicinity(config.vicinity, config.severity)
-    return Tuner(backbone, scorer.objective, config.aggregation, augment, recipe)
+    return Tuner(scorer.backbone, scorer.objective, config.aggregation, augment, recipe)
 
 
 def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> None:

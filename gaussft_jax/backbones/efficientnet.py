@@ -107,12 +107,9 @@ class EfficientNet(nn.Module):
 
     Attributes:
         specification: which network of the family.
-        rematerialise: compute each block again in the backward pass instead of keeping what is
-            inside it; saves memory, costs about a third more time.
     """
 
     specification: Specification
-    rematerialise: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "n s s 3"]) -> tuple[Float[Array, "n h w c"], ...]:
@@ -138,11 +135,10 @@ class EfficientNet(nn.Module):
         )
         x = activation(conv_norm(stem, (3, 3, 3, spec.stem), name="stem")(x))
         levels = [x]
-        block = nn.remat(_Block) if self.rematerialise else _Block
         for s, stage in enumerate(spec.stages, start=1):
             for r in range(stage.repeats):
                 stride = stage.stride if r == 0 else 1
-                x = block(stage, stride, spec, name=f"stage{s}_block{r}")(x)
+                x = _Block(stage, stride, spec, name=f"stage{s}_block{r}")(x)
             levels.append(x)
         head = (x.shape[-1], spec.head)
         levels.append(activation(conv_norm(jnp.matmul, head, name="head")(x)))

@@ -46,10 +46,6 @@ class Backbone:
         """Blocks in each of the seven stages."""
         return tuple(stage.repeats for stage in self.module.specification.stages)
 
-    def rematerialised(self) -> "Backbone":
-        """The same network, trained with less memory (see `EfficientNet`)."""
-        return dataclasses.replace(self, module=self.module.clone(rematerialise=True))
-
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every variable by its `/`-joined name."""
         image = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
