@@ -12,11 +12,14 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool, Float
 
 __all__ = ["Kind", "Means", "Residuals", "float64", "means", "merge", "residuals"]
 
 Kind = Literal["tied", "global", "local"]
+
+_CACHED_ROWS = 2048
 
 
 def float64(function):
@@ -75,12 +78,13 @@ def means(features: Float[Array, "n h w c"], valid: Bool[Array, " n"], *, kind: 
         valid: False for the images that only pad the batch, bool [n].
         kind: `tied` and `local` have a mean per location, `global` one for all.
     """
-    x = features.astype(jnp.float64)
     count = valid.sum(dtype=jnp.float64)
+    # Widened while it is summed: a float64 copy of the features would cost more than the sum.
+    x = jnp.where(valid[:, None, None, None], features, 0)
     if kind == "global":
         _, h, w, _ = features.shape
-        return Means(count * (h * w), jnp.einsum("nhwc,n->c", x, valid.astype(x.dtype)))
-    return Means(count, jnp.einsum("nhwc,n->hwc", x, valid.astype(x.dtype)))
+        return Means(count * (h * w), x.sum((0, 1, 2), dtype=jnp.float64))
+    return Means(count, x.sum(0, dtype=jnp.float64))
 
 
 @float64
@@ -99,14 +103,33 @@ def residuals(
         valid: as in `means`.
         kind: `local` has a covariance per location, `tied` and `global` one for all.
     """
-    r = jnp.where(valid[:, None, None, None], features.astype(jnp.float64) - mean, 0.0)
     count = valid.sum(dtype=jnp.float64)
-    fourth = jnp.square(jnp.square(r).sum(-1))
+
+    def residual(x, valid):
+        return jnp.where(valid[:, None, None, None], x.astype(jnp.float64) - mean, 0.0)
+
     if kind == "local":
-        return Residuals(count, jnp.einsum("nhwc,nhwd->hwcd", r, r), fourth.sum(0))
-    n, h, w, c = r.shape
-    rows = r.reshape(n * h * w, c)
-    return Residuals(count * (h * w), rows.T @ rows, fourth.sum())
+        r = residual(features, valid)
+        fourth = jnp.square(jnp.square(r).sum(-1)).sum(0)
+        return Residuals(count, jnp.einsum("nhwc,nhwd->hwcd", r, r), fourth)
+
+    def add(sums, batch):
+        gram, fourth = sums
+        rows = residual(*batch).reshape(-1, c)
+        return (gram + rows.T @ rows, fourth + jnp.square(jnp.square(rows).sum(-1)).sum()), None
+
+    n, h, w, c = features.shape
+    # So few rows at a time that their float64 copy stays in the cache.
+    images = min(n, max(1, _CACHED_ROWS // (h * w)))
+    steps = -(-n // images)
+    batches = tuple(
+        jnp.pad(x, ((0, steps * images - n), *((0, 0),) * (x.ndim - 1))).reshape(
+            steps, images, *x.shape[1:]
+        )
+        for x in (features, valid)
+    )
+    gram, fourth = lax.scan(add, (jnp.zeros((c, c)), jnp.zeros(())), batches)[0]
+    return Residuals(count * (h * w), gram, fourth)
 
 
 def merge(a, b):
