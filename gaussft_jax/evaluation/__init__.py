@@ -1,5 +1,6 @@
 """How well scores and maps find defects: ROC, precision-recall, PRO, and their means."""
 
+from gaussft_jax.evaluation.conformal import cross_p_values, p_values, threshold
 from gaussft_jax.evaluation.metrics import evaluate, mean_and_sem, summarise
 from gaussft_jax.evaluation.pro import aupro, pro_curve
 from gaussft_jax.evaluation.roc import (
@@ -21,11 +22,14 @@ __all__ = [
     "aupro",
     "auroc",
     "average_precision",
+    "cross_p_values",
     "evaluate",
     "f1_max",
     "mean_and_sem",
+    "p_values",
     "pro_curve",
     "rank_metrics",
     "roc_curve",
     "summarise",
+    "threshold",
 ]

@@ -1,0 +1,83 @@
+"""Thresholds from good images alone: conformal p-values, whose false-alarm rate is chosen."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+__all__ = ["cross_p_values", "p_values", "threshold"]
+
+
+def p_values(
+    calibration: Float[np.ndarray, " n"], scores: Float[np.ndarray, " m"]
+) -> Float[np.ndarray, " m"]:
+    """Split-conformal p-value of each score: p = (1 + #{calibration >= score}) / (n + 1).
+
+    For a new good image, exchangeable with the calibration images, P(p <= alpha) <= alpha at any
+    alpha and any n, whatever the distribution of the scores; the probability is over calibration
+    and new image together. No p is smaller than 1 / (n + 1).
+
+    Args:
+        calibration: scores of n >= 1 good images on which nothing was fitted or tuned, distance.
+        scores: of the images to judge, in the same unit.
+
+    Returns:
+        float64 [m], in (0, 1].
+
+    Reference:
+        Vovk, Gammerman and Shafer, Algorithmic learning in a random world, 2005.
+    """
+    n = len(calibration)
+    if not n:
+        raise ValueError("no calibration scores: hold some good images out of the fit")
+    below = np.searchsorted(np.sort(calibration), scores, side="left")
+    return (1 + n - below) / (n + 1)
+
+
+def cross_p_values(
+    calibration: Sequence[Float[np.ndarray, " _"]], scores: Float[np.ndarray, "k m"]
+) -> Float[np.ndarray, " m"]:
+    """Cross-conformal p-value: each image held out of one fold judges by that fold's model.
+
+    p = (1 + sum_k #{calibration_k >= score by model k}) / (n + 1) with n held-out images in all.
+    Every good image serves both to fit and to calibrate, so that few images reach small p. The
+    price is a weaker guarantee: P(p <= alpha) <= 2 alpha + (1 - k / n) / (k + 1) for k equal folds;
+    in practice the rate stays near alpha.
+
+    Args:
+        calibration: for each fold, the scores of its held-out good images by its model.
+        scores: of the images to judge by each fold's model, [k m].
+
+    Returns:
+        float64 [m], in (0, 1].
+
+    Reference:
+        Vovk, Cross-conformal predictors, 2015; Barber, Candes, Ramdas and Tibshirani, Predictive
+        inference with the jackknife+, 2021, theorem 4.
+    """
+    n = sum(map(len, calibration))
+    at_least = sum(
+        p_values(held_out, of_model) * (len(held_out) + 1) - 1
+        for held_out, of_model in zip(calibration, scores, strict=True)
+    )
+    return (1 + at_least) / (n + 1)
+
+
+def threshold(calibration: Float[np.ndarray, " n"], alpha: float) -> float:
+    """The largest score that is no alarm: `p_values(score) <= alpha` exactly above it.
+
+    Args:
+        calibration: as in `p_values`.
+        alpha: false-alarm rate, at least 1 / (n + 1).
+
+    Raises:
+        ValueError: so few calibration scores cannot tell such a small rate.
+    """
+    n = len(calibration)
+    rank = int(np.floor(alpha * (n + 1) + 1e-9))  # 1 + alarms among the calibration scores
+    if rank < 1:
+        raise ValueError(
+            f"a false-alarm rate of {alpha:g} needs {int(np.ceil(1 / alpha)) - 1} good images held "
+            f"out, there are {n}"
+        )
+    return float(np.sort(calibration)[n - rank]) if rank <= n else -np.inf
