@@ -67,12 +67,18 @@ class Scorer(NamedTuple):
             references: from `fit`.
             images: RGB, uint8 [n s s 3].
         """
+        return level_weights(self.level_scores(variables, references, images))
+
+    def level_scores(
+        self, variables: Variables, references: Any, images: UInt8[np.ndarray, "n s s 3"]
+    ) -> Float[np.ndarray, "l n"]:
+        """`gaussian.level_scores` of all images, float32 [levels n]; arguments as in `weigh`."""
         function = _level_function(self.backbone, self.objective, self.aggregation)
         parts = [
             np.asarray(function(variables, references, batch))[:, valid]
             for batch, valid in padded_batches(images, self.batch_size)
         ]
-        return level_weights(np.concatenate(parts, axis=1))
+        return np.concatenate(parts, axis=1)
 
     def score(
         self,

@@ -134,8 +134,12 @@ def _input_gradient(x, kernel, gradient, stride, pads):
     rows = [jnp.stack([phase(a, b) for b in range(stride)], 3) for a in range(stride)]
     spread = jnp.stack(rows, 2).reshape(n, height * stride, width * stride, c)
     # Cut the padding off; where no window reached the border, a row of zeros is missing.
-    cut = [(-pads[0][0], pads[0][0] + x.shape[1] - spread.shape[1], 0)]
-    cut.append((-pads[1][0], pads[1][0] + x.shape[2] - spread.shape[2], 0))
+    cut = [
+        (-before, before + size - spread_size, 0)
+        for (before, _), size, spread_size in zip(
+            pads, x.shape[1:3], spread.shape[1:3], strict=True
+        )
+    ]
     return lax.pad(spread, jnp.zeros((), spread.dtype), ((0, 0, 0), *cut, (0, 0, 0)))
 
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
-from tqdm import tqdm
+
+from gaussft_jax.data.images import fill
 
 __all__ = ["OneVersusRest", "is_cifar10", "read_cifar10"]
 
@@ -76,8 +77,10 @@ def read_cifar10(folder: str | Path, good: str, size: int) -> OneVersusRest:
 def _resized(rows: UInt8[np.ndarray, "n 3072"], size: int) -> UInt8[np.ndarray, "n s s 3"]:
     images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     resized = np.empty((len(images), size, size, 3), np.uint8)
-    for target, image in zip(resized, tqdm(images, "resize", unit="image"), strict=True):
-        target[:] = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR)
+    square, bilinear = (size, size), Image.Resampling.BILINEAR
+    fill(
+        resized, lambda i: np.asarray(Image.fromarray(images[i]).resize(square, bilinear)), "resize"
+    )
     return resized
 
 

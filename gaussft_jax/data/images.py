@@ -64,7 +64,7 @@ def read_images(
         ImageError: The first broken file.
     """
     images = np.empty((len(paths), size, size, 3), np.uint8)
-    _fill(images, lambda i: read_image(paths[i], size), progress)
+    fill(images, lambda i: read_image(paths[i], size), progress)
     return images
 
 
@@ -115,13 +115,11 @@ def read_masks(tests: Sequence[TestImage], size: int) -> Bool[np.ndarray, "n s s
     def mask(i: int) -> np.ndarray | bool:
         return tests[i].mask is not None and read_mask(tests[i].mask, size, tests[i].path)
 
-    _fill(masks, mask, progress=False)
+    fill(masks, mask, progress=False)
     return masks
 
 
-def _fill(
-    array: np.ndarray, read: Callable[[int], np.ndarray | bool], progress: bool | str
-) -> None:
+def fill(array: np.ndarray, read: Callable[[int], np.ndarray | bool], progress: bool | str) -> None:
     """Writes read(i) to array[i], on threads, since Pillow decodes without Python's lock."""
 
     def write(i: int) -> None:

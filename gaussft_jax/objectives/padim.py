@@ -11,7 +11,6 @@ from gaussft_jax.objectives.pyramid import pyramid, smooth
 __all__ = ["padim"]
 
 _RIDGE = 0.01
-_SIGMA = 4.0  # pixels of the image; the pyramid has a quarter of its resolution
 
 
 @functools.cache
@@ -38,6 +37,6 @@ def padim(channels: int = 100, seed: int = 0) -> Objective:
 
     def maps(gaussians, levels):
         (features,) = embed(levels)
-        return (smooth(mahalanobis_map(gaussians[0], features), _SIGMA / 4),)
+        return (smooth(mahalanobis_map(gaussians[0], features)),)
 
     return Objective(fit=fit, maps=maps)

@@ -8,6 +8,8 @@ from gaussft_jax.objectives.objective import Levels
 
 __all__ = ["pyramid", "smooth"]
 
+SIGMA = 1.0  # locations: 4 pixels of the image, at a quarter of its resolution
+
 
 def pyramid(levels: Levels) -> Float[Array, "n h w c"]:
     """The last level of each of three resolutions, side by side at the finest of them.
@@ -29,7 +31,7 @@ def pyramid(levels: Levels) -> Float[Array, "n h w c"]:
     )
 
 
-def smooth(maps: Float[Array, "n h w"], sigma: float) -> Float[Array, "n h w"]:
+def smooth(maps: Float[Array, "n h w"], sigma: float = SIGMA) -> Float[Array, "n h w"]:
     """Maps convolved with a Gaussian, mirrored at the border as SciPy's `gaussian_filter` does.
 
     Args:

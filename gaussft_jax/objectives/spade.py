@@ -12,8 +12,6 @@ from gaussft_jax.objectives.pyramid import pyramid, smooth
 
 __all__ = ["spade"]
 
-_SIGMA = 4.0  # pixels of the image; the pyramid has a quarter of its resolution
-
 
 class _Gallery(NamedTuple):
     """Features of the training images: averaged [m c] and as a pyramid [m h w d], float32."""
@@ -56,7 +54,7 @@ def spade(neighbours: int = 50) -> Objective:
             return _nearest_feature(features, gallery.pyramid, images)
 
         distances = lax.map(one, (pyramid(levels), nearest(gallery, levels)[1]))
-        return (smooth(distances, _SIGMA / 4),)
+        return (smooth(distances),)
 
     def score(gallery, levels):
         return nearest(gallery, levels)[0].mean(1)

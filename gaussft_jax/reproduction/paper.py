@@ -54,17 +54,13 @@ _SPADE, _PADIM, _GAUSSIAN_AD = (
 )
 
 
-def _stopping(label: str, criterion: str, mean: float, sem: float) -> Row:
-    return Row(label, "Tuned", mean, sem, {"tune": True, "stopping": criterion})
-
-
-def _vicinity(label: str, mean: float, sem: float, **config: Any) -> Row:
-    return Row(label, "Tuned", mean, sem, {"tune": True, **config})
+def _tuned(label: str, mean: float, sem: float, **config: Any) -> Row:
+    return Row(label, "Tuned", mean, sem, {**_TUNED, **config})
 
 
 def _distribution(kind: str, aggregation: str, mean: float, sem: float) -> Row:
-    config = {"tune": True, "gaussian": kind, "aggregation": aggregation}
-    return Row(f"{kind} Gaussian, {aggregation}", "Tuned", mean, sem, config)
+    label = f"{kind} Gaussian, {aggregation}"
+    return _tuned(label, mean, sem, gaussian=kind, aggregation=aggregation)
 
 
 TABLES: Mapping[int, Table] = {
@@ -95,9 +91,9 @@ TABLES: Mapping[int, Table] = {
         "When to stop",
         "image_auroc",
         (
-            _stopping("vicinity", "vicinity", 97.1, 0.9),
-            _stopping("fixed epochs", "fixed", 96.3, 1.2),
-            _stopping("validation loss", "validation_loss", 95.4, 1.2),
+            _tuned("vicinity", 97.1, 0.9, stopping="vicinity"),
+            _tuned("fixed epochs", 96.3, 1.2, stopping="fixed"),
+            _tuned("validation loss", 95.4, 1.2, stopping="validation_loss"),
             Row("no training", "Frozen", 96.3, 1.1, _FROZEN),
         ),
     ),
@@ -105,14 +101,14 @@ TABLES: Mapping[int, Table] = {
         "Vicinity and severity",
         "image_auroc",
         (
-            _vicinity("AugMix, severity 3", 97.1, 0.8, vicinity="augmix", severity=3.0),
-            _vicinity("AugMix, severity 4", 97.0, 0.9, vicinity="augmix", severity=4.0),
-            _vicinity("AugMix, severity 5", 97.0, 0.8, vicinity="augmix", severity=5.0),
-            _vicinity("AugMix, severity 6", 97.0, 0.8, vicinity="augmix", severity=6.0),
-            _vicinity("AugMix, severity 7", 97.1, 0.8, vicinity="augmix", severity=7.0),
-            _vicinity("Confetti", 96.7, 1.0, vicinity="confetti"),
-            _vicinity("CutOut", 96.6, 1.0, vicinity="cutout"),
-            _vicinity("all", 97.1, 0.8, vicinity="all"),
+            _tuned("AugMix, severity 3", 97.1, 0.8, vicinity="augmix", severity=3.0),
+            _tuned("AugMix, severity 4", 97.0, 0.9, vicinity="augmix", severity=4.0),
+            _tuned("AugMix, severity 5", 97.0, 0.8, vicinity="augmix", severity=5.0),
+            _tuned("AugMix, severity 6", 97.0, 0.8, vicinity="augmix", severity=6.0),
+            _tuned("AugMix, severity 7", 97.1, 0.8, vicinity="augmix", severity=7.0),
+            _tuned("Confetti", 96.7, 1.0, vicinity="confetti"),
+            _tuned("CutOut", 96.6, 1.0, vicinity="cutout"),
+            _tuned("all", 97.1, 0.8, vicinity="all"),
         ),
     ),
     4: Table(
