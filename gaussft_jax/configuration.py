@@ -21,7 +21,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "vicinity": ("augmix", "cutout", "confetti", "all"),
     "stopping": ("vicinity", "fixed", "validation_loss"),
     "level_weights": ("equal", "standardised"),
-    "parallelism": ("jit",),
+    "parallelism": ("jit", "pmap"),
 }
 
 _LEAST = {

@@ -4,6 +4,7 @@ import csv
 import json
 import platform
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from ml_collections import ConfigDict
 
-from gaussft_jax import configuration, objectives
+from gaussft_jax import configuration, objectives, parallel
 from gaussft_jax.backbones import load_backbone
 from gaussft_jax.data import (
     folds,
@@ -37,10 +38,13 @@ _METRICS = ("image_auroc", "pixel_auroc", "aupro")
 
 
 class _Photographs(NamedTuple):
-    """A category in memory: uint8 [n s s 3], and masks bool [n s s] where there are any."""
+    """A category in memory, each process with its share of the images.
 
-    train: UInt8[np.ndarray, "n s s 3"]
-    test: UInt8[np.ndarray, "m s s 3"]
+    Masks, bool [m s s], are None where there are none.
+    """
+
+    train: parallel.Share
+    test: parallel.Share
     masks: Bool[np.ndarray, "m s s"] | None
     names: tuple[str, ...]
     labels: tuple[str, ...]
@@ -73,20 +77,24 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     photographs = _read(config, size)
     scorer = Scorer(backbone, make_objective(config), config.aggregation, config.scoring_batch_size)
     tuner = _make_tuner(config, scorer) if config.tune else None
-    variables = jax.device_put(variables)
+    variables = parallel.put(variables)
 
     records = []
     for fold in config.folds:
         folder = workdir / f"fold{fold}"
         # Only the fold that the report shows keeps its maps.
         needed = ["result.json", "maps.npy"] if fold == config.folds[0] else ["result.json"]
-        if not all((folder / name).exists() for name in needed):
-            _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
-        records.append(json.loads((folder / "result.json").read_text(encoding="utf-8")))
+        if parallel.agree(all((folder / name).exists() for name in needed)):
+            record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        else:
+            record = _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
+        records.append(record)
 
     results = _results(config, size, records)
-    write_json(workdir / "results.json", results)
-    _show(workdir, results, photographs, config.folds[0])
+    test = photographs.test.gather(photographs.test.own)
+    if parallel.is_first():
+        write_json(workdir / "results.json", results)
+        _show(workdir, results, test, photographs, config.folds[0])
     return results
 
 
@@ -116,35 +124,46 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
                 f"{workdir} holds a run of another configuration ({'; '.join(changed)}); "
                 "choose another --workdir or remove this one"
             )
-    write_json(path, new)
+    if parallel.is_first():
+        write_json(path, new)
 
 
 def _read(config: ConfigDict, size: int) -> _Photographs:
     if is_cifar10(config.data.root):
         part = read_cifar10(config.data.root, config.data.category, size)
-        return _Photographs(part.train, part.test, None, part.names, part.labels)
+        train, test = parallel.share(part.train), parallel.share(part.test)
+        return _Photographs(train, test, None, part.names, part.labels)
     category = read_category(config.data.root, config.data.category)
     if not category.test:
         raise FileNotFoundError(
             f"{config.data.root}/{config.data.category} has no test folder to evaluate on"
         )
     return _Photographs(
-        read_images(category.train, size, progress="read training images"),
-        read_images([image.path for image in category.test], size, progress="read test images"),
+        _read_share(category.train, size, "read training images"),
+        _read_share([image.path for image in category.test], size, "read test images"),
         read_masks(category.test, size),
         tuple(f"{image.label}/{image.path.name}" for image in category.test),
         tuple(image.label for image in category.test),
     )
 
 
+def _read_share(paths: Sequence[Path], size: int, progress: str) -> parallel.Share:
+    owners = parallel.owners(len(paths))
+    own = [path for path, owner in zip(paths, owners, strict=True) if owner == jax.process_index()]
+    return parallel.Share(read_images(own, size, progress=progress), owners)
+
+
 def _make_tuner(config: ConfigDict, scorer: Scorer) -> Tuner:
     recipe = Recipe(**{field: config[field] for field in Recipe._fields})
     augment = vicinity(config.vicinity, config.severity)
-    return Tuner(scorer.backbone, scorer.objective, config.aggregation, augment, recipe)
+    return Tuner(
+        scorer.backbone, scorer.objective, config.aggregation, augment, recipe, config.parallelism
+    )
 
 
-def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> None:
-    print(f"{config.data.category}: fold {fold}", flush=True)
+def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> dict[str, Any]:
+    if parallel.is_first():
+        print(f"{config.data.category}: fold {fold}", flush=True)
     start = time.perf_counter()
     training, validation = folds(len(photographs.train), seed=0)[fold]
     training, validation = photographs.train[training], photographs.train[validation]
@@ -174,14 +193,19 @@ def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> No
     scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
     metrics, undefined = evaluate(scored)
     record |= {**metrics, "seconds": time.perf_counter() - start, "notes": notes | undefined}
+    if parallel.is_first():
+        _write_fold(folder, record, scored, keep_maps=fold == config.folds[0])
+    return record
 
+
+def _write_fold(folder: Path, record: dict[str, Any], scored: Scored, keep_maps: bool) -> None:
     with replacing(folder / "scores.csv") as path, path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("image", "label", "score"))
-        writer.writerows(zip(scored.names, scored.labels, scores.tolist(), strict=True))
-    if fold == config.folds[0]:
+        writer.writerows(zip(scored.names, scored.labels, scored.scores.tolist(), strict=True))
+    if keep_maps:
         with replacing(folder / "maps.npy") as path, path.open("wb") as file:
-            np.save(file, maps)
+            np.save(file, scored.maps)
     write_json(folder / "result.json", record)
 
 
@@ -207,19 +231,25 @@ def _results(config: ConfigDict, size: int, records: list[dict[str, Any]]) -> di
     }
 
 
-def _show(workdir: Path, results: dict[str, Any], photographs: _Photographs, fold: int) -> None:
+def _show(
+    workdir: Path,
+    results: dict[str, Any],
+    images: UInt8[np.ndarray, "n s s 3"],
+    photographs: _Photographs,
+    fold: int,
+) -> None:
     """The report and the overlays, from what the fold left on disk."""
     folder = workdir / f"fold{fold}"
     with (folder / "scores.csv").open(newline="") as file:
         scores = np.array([float(row["score"]) for row in csv.DictReader(file)], np.float32)
     maps = np.load(folder / "maps.npy")
     scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
-    write_overlays(workdir / "overlays", photographs.test, scored)
+    write_overlays(workdir / "overlays", images, scored)
     histories = [_history(workdir / f"fold{record['fold']}", record) for record in results["folds"]]
     report = write_report(
         workdir / "report.html",
         results=results,
-        images=photographs.test,
+        images=images,
         scored=scored,
         histories=histories if results["tuned"] else (),
         fold=fold,

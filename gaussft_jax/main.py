@@ -1,10 +1,31 @@
 """Run an experiment: python -m gaussft_jax.main --config=FILE[:ARG] --workdir=DIR."""
 
+import os
+
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+
+def _number(variable: str) -> int | None:
+    return int(os.environ[variable]) if variable in os.environ else None
+
+
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Configuration file, FILE or FILE:ARG.", lock_config=True
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator",
+    os.environ.get("JAX_COORDINATOR_ADDRESS"),
+    "HOST:PORT of process 0, in a run of several processes.",
+)
+_PROCESSES = flags.DEFINE_integer(
+    "processes", _number("JAX_NUM_PROCESSES"), "How many processes the run has."
+)
+_PROCESS_ID = flags.DEFINE_integer(
+    "process_id", _number("JAX_PROCESS_ID"), "Number of this process, from 0."
+)
+_CLUSTER = flags.DEFINE_bool(
+    "cluster", False, "Find the three above in the environment: SLURM, Open MPI, TPU pods."
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for results; created if missing.")
 
@@ -13,13 +34,16 @@ def main(arguments: list[str]) -> None:
     """Run the experiment and turn a known failure into one line."""
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected argument {arguments[1]!r}")
+    from gaussft_jax import parallel
     from gaussft_jax.experiment import train_and_evaluate
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every save
-    try:
-        train_and_evaluate(_CONFIG.value, _WORKDIR.value)
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
+    with parallel.together():
+        try:
+            parallel.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value, _CLUSTER.value)
+            train_and_evaluate(_CONFIG.value, _WORKDIR.value)
+        except (ValueError, OSError) as error:
+            raise SystemExit(f"error: {error}") from error
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding
 from jaxtyping import Array, Float, UInt8
 from tqdm import tqdm
 
+from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, Variables
-from gaussft_jax.data.batches import padded_batches
 from gaussft_jax.gaussian import (
     Aggregation,
     Batches,
@@ -23,9 +24,14 @@ from gaussft_jax.objectives import Objective
 
 __all__ = ["Scorer"]
 
+Images = UInt8[np.ndarray, "n s s 3"] | parallel.Share
+
 
 class Scorer(NamedTuple):
     """A backbone under an objective; its functions are compiled once for all images and folds.
+
+    All devices of all processes work on each batch. Images are an array that every process has
+    whole, or the `parallel.Share` of each; what comes out is of all images, in every process.
 
     Attributes:
         backbone: the network.
@@ -39,52 +45,53 @@ class Scorer(NamedTuple):
     aggregation: Aggregation
     batch_size: int
 
-    def fit(self, variables: Variables, images: UInt8[np.ndarray, "n s s 3"]) -> Any:
+    def fit(self, variables: Variables, images: Images) -> Any:
         """The objective's references, from good images.
 
         Args:
             variables: of the backbone.
-            images: RGB, uint8 [n s s 3].
+            images: RGB, uint8 [n s s 3], or a share.
         """
         levels = _levels_function(self.backbone)
+        variables, images = parallel.put(variables), parallel.share(images)
         progress = tqdm(desc="fit", unit=" images")
 
         def stream() -> Batches:
-            for batch, valid in padded_batches(images, self.batch_size):
+            for batch, valid in images.batches(self.batch_size):
                 yield levels(variables, batch), valid
-                progress.update(int(valid.sum()))
+                progress.update(len(batch))
 
         with progress:
             return self.objective.fit(stream)
 
-    def weigh(
-        self, variables: Variables, references: Any, images: UInt8[np.ndarray, "n s s 3"]
-    ) -> Float[Array, " l"]:
+    def weigh(self, variables: Variables, references: Any, images: Images) -> Float[Array, " l"]:
         """`gaussian.level_weights` of held-out good images, float32 [levels].
 
         Args:
             variables: of the backbone, pre-trained or tuned.
             references: from `fit`.
-            images: RGB, uint8 [n s s 3].
+            images: RGB, uint8 [n s s 3], or a share.
         """
         return level_weights(self.level_scores(variables, references, images))
 
     def level_scores(
-        self, variables: Variables, references: Any, images: UInt8[np.ndarray, "n s s 3"]
+        self, variables: Variables, references: Any, images: Images
     ) -> Float[np.ndarray, "l n"]:
         """`gaussian.level_scores` of all images, float32 [levels n]; arguments as in `weigh`."""
         function = _level_function(self.backbone, self.objective, self.aggregation)
+        variables, references = parallel.put((variables, references))
+        images = parallel.share(images)
         parts = [
-            np.asarray(function(variables, references, batch))[:, valid]
-            for batch, valid in padded_batches(images, self.batch_size)
+            parallel.local_rows(function(variables, references, batch))
+            for batch, _ in images.batches(self.batch_size)
         ]
-        return np.concatenate(parts, axis=1)
+        return images.gather(np.concatenate(parts)[: len(images.own)]).T
 
     def score(
         self,
         variables: Variables,
         references: Any,
-        images: UInt8[np.ndarray, "n s s 3"],
+        images: Images,
         weights: Float[Array, " l"] | None = None,
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n s s"]]:
         """Image scores and anomaly maps, in the units of the objective's distance.
@@ -92,32 +99,40 @@ class Scorer(NamedTuple):
         Args:
             variables: of the backbone, pre-trained or tuned.
             references: from `fit`.
-            images: RGB, uint8 [n s s 3].
+            images: RGB, uint8 [n s s 3], or a share.
             weights: of the levels, as from `weigh`; None weighs all alike.
 
         Returns:
             float32 [n] and [n s s].
         """
         function = _score_function(self.backbone, self.objective, self.aggregation)
-        scores, maps = [], []
+        variables, references, weights = parallel.put((variables, references, weights))
+        images = parallel.share(images)
+        parts = []
         with tqdm(total=len(images), desc="score", unit=" images") as progress:
-            for batch, valid in padded_batches(images, self.batch_size):
-                for kept, values in zip(
-                    (scores, maps), function(variables, references, batch, weights), strict=True
-                ):
-                    kept.append(np.asarray(values)[valid])
-                progress.update(int(valid.sum()))
-        return np.concatenate(scores), np.concatenate(maps)
+            for batch, _ in images.batches(self.batch_size):
+                both = function(variables, references, batch, weights)
+                parts.append([parallel.local_rows(values) for values in both])
+                progress.update(min(len(batch), len(images) - progress.n))
+        scores, maps = (
+            images.gather(np.concatenate(rows)[: len(images.own)])
+            for rows in zip(*parts, strict=True)
+        )
+        return scores, maps
+
+
+def _jit(function: Callable) -> Callable:
+    return jax.jit(function, out_shardings=NamedSharding(parallel.mesh(), parallel.SPLIT))
 
 
 @functools.cache
 def _levels_function(backbone: Backbone) -> Callable:
-    return jax.jit(backbone.levels)
+    return _jit(backbone.levels)
 
 
 @functools.cache
 def _score_function(backbone: Backbone, objective: Objective, aggregation: Aggregation) -> Callable:
-    @jax.jit
+    @_jit
     def score(
         variables, references, images: UInt8[Array, "n s s 3"], weights
     ) -> tuple[Float[Array, " n"], Float[Array, "n s s"]]:
@@ -134,8 +149,10 @@ def _score_function(backbone: Backbone, objective: Objective, aggregation: Aggre
 
 @functools.cache
 def _level_function(backbone: Backbone, objective: Objective, aggregation: Aggregation) -> Callable:
-    return jax.jit(
-        lambda variables, references, images: level_scores(
-            objective.maps(references, backbone.levels(variables, images)), aggregation
+    return _jit(
+        lambda variables, references, images: (
+            level_scores(
+                objective.maps(references, backbone.levels(variables, images)), aggregation
+            ).T
         )
     )

@@ -8,9 +8,23 @@ from gaussft_jax.gaussian.aggregation import (
     level_weights,
 )
 from gaussft_jax.gaussian.distance import Gaussian, mahalanobis_map, safe_sqrt, whiten
-from gaussft_jax.gaussian.fit import Batches, fit_gaussians, fit_means, gaussian_from_moments
+from gaussft_jax.gaussian.fit import (
+    Batches,
+    fit_gaussians,
+    fit_means,
+    gaussian_from_moments,
+)
 from gaussft_jax.gaussian.low_rank import LowRankGaussian, fit_low_rank
-from gaussft_jax.gaussian.moments import Kind, Means, Residuals, means, merge, residuals
+from gaussft_jax.gaussian.moments import (
+    Kind,
+    Means,
+    Residuals,
+    means,
+    merge,
+    on_host,
+    residuals,
+    total,
+)
 from gaussft_jax.gaussian.shrinkage import Covariance, ledoit_wolf, sample_covariance
 
 __all__ = [
@@ -34,8 +48,10 @@ __all__ = [
     "mahalanobis_map",
     "means",
     "merge",
+    "on_host",
     "residuals",
     "safe_sqrt",
     "sample_covariance",
+    "total",
     "whiten",
 ]

@@ -10,7 +10,17 @@ from jaxtyping import Array, Bool, Float
 
 from gaussft_jax.gaussian.distance import Gaussian
 from gaussft_jax.gaussian.low_rank import LowRankGaussian, fit_low_rank
-from gaussft_jax.gaussian.moments import Kind, Means, Residuals, float64, means, merge, residuals
+from gaussft_jax.gaussian.moments import (
+    Kind,
+    Means,
+    Residuals,
+    float64,
+    means,
+    merge,
+    on_host,
+    residuals,
+    total,
+)
 from gaussft_jax.gaussian.shrinkage import Covariance, ledoit_wolf
 
 __all__ = ["Batches", "fit_gaussians", "fit_means", "gaussian_from_moments"]
@@ -56,9 +66,9 @@ def fit_gaussians(
     def second_moments(levels, valid):
         for rows, features in zip(kept, levels, strict=True):
             if rows is not None:
-                rows.append(np.asarray(features)[np.asarray(valid)])
+                rows.append(on_host(features)[on_host(valid)])
         return tuple(
-            residuals(features, mean, valid, kind=kind) if rows is None else None
+            residuals(features, valid, mean, kind=kind) if rows is None else None
             for features, mean, rows in zip(levels, location_means, kept, strict=True)
         )
 
@@ -115,12 +125,13 @@ def _first_pass(batches, kind):
 
 
 def _accumulate(moments):
-    total = None
+    sums = None
     for batch in moments:
-        total = batch if total is None else merge(total, batch)
-    if total is None:
+        sums = batch if sums is None else merge(sums, batch)
+    if sums is None:
         raise ValueError("no images to fit a Gaussian to")
-    return total
+    # The factors are computed from the host's copy: once, not by every device.
+    return tuple(level and total(level) for level in sums)
 
 
 def _single(x):

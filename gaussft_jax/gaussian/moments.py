@@ -4,6 +4,9 @@ Two passes. The first sums features to means; the second sums residuals from tho
 second moments, and the fourth power of their norms, which is all that Ledoit-Wolf shrinkage needs:
 no feature is ever kept. Everything is float64, since the directions of low variance, which
 discriminate best, are differences of large numbers.
+
+Features that lie on several devices are summed where they are: each device has its own sums, below
+those of the others, until `total` adds them up. Nothing travels for a batch.
 """
 
 import functools
@@ -12,10 +15,23 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
-__all__ = ["Kind", "Means", "Residuals", "float64", "means", "merge", "residuals"]
+__all__ = [
+    "Kind",
+    "Means",
+    "Residuals",
+    "float64",
+    "means",
+    "merge",
+    "on_host",
+    "residuals",
+    "total",
+]
 
 Kind = Literal["tied", "global", "local"]
 
@@ -38,6 +54,38 @@ def float64(function):
     return call
 
 
+def _over_devices(function):
+    """`function` of (features, valid, ...), on each device of its own images.
+
+    Left to itself, XLA would bring the features of all devices together to slice them.
+    """
+
+    @functools.cache
+    def on(mesh: Mesh | None, axis: str | None, others: int, kind: Kind):
+        each = functools.partial(function, kind=kind)
+        if not axis:
+            return float64(each)
+        split, same = PartitionSpec(axis), PartitionSpec()
+        return float64(
+            jax.shard_map(
+                lambda *args: jax.tree.map(lambda x: x[None], each(*args)),
+                mesh=mesh,
+                in_specs=(split, split, *(same,) * others),
+                out_specs=split,
+                check_vma=False,
+            )
+        )
+
+    @functools.wraps(function)
+    def call(features, valid, *others, kind):
+        where = features.sharding if isinstance(features, jax.Array) else None
+        split = isinstance(where, NamedSharding) and len(where.device_set) > 1 and where.spec
+        mesh, axis = (where.mesh, where.spec[0]) if split else (None, None)
+        return on(mesh, axis, len(others), kind)(features, valid, *others)
+
+    return call
+
+
 class Means(NamedTuple):
     """Sums of features.
 
@@ -46,11 +94,11 @@ class Means(NamedTuple):
         total: their sum, float64 [h w c], or [c] where all locations share one mean (global).
     """
 
-    count: Float[Array, ""]
-    total: Float[Array, "*location c"]
+    count: Float[Array | np.ndarray, ""]
+    total: Float[Array | np.ndarray, "*location c"]
 
     @property
-    def mean(self) -> Float[Array, "*location c"]:
+    def mean(self) -> Float[Array | np.ndarray, "*location c"]:
         """The mean feature, float64 [h w c] or [c]."""
         return self.total / self.count
 
@@ -64,12 +112,12 @@ class Residuals(NamedTuple):
         fourth: sum of |r|^4, float64 [] or [h w].
     """
 
-    count: Float[Array, ""]
-    gram: Float[Array, "*location c c"]
-    fourth: Float[Array, "*location"]
+    count: Float[Array | np.ndarray, ""]
+    gram: Float[Array | np.ndarray, "*location c c"]
+    fourth: Float[Array | np.ndarray, "*location"]
 
 
-@float64
+@_over_devices
 def means(features: Float[Array, "n h w c"], valid: Bool[Array, " n"], *, kind: Kind) -> Means:
     """First pass: the sums of one batch.
 
@@ -87,11 +135,11 @@ def means(features: Float[Array, "n h w c"], valid: Bool[Array, " n"], *, kind: 
     return Means(count, x.sum(0, dtype=jnp.float64))
 
 
-@float64
+@_over_devices
 def residuals(
     features: Float[Array, "n h w c"],
-    mean: Float[Array, "*location c"],
     valid: Bool[Array, " n"],
+    mean: Float[Array | np.ndarray, "*location c"],
     *,
     kind: Kind,
 ) -> Residuals:
@@ -99,8 +147,8 @@ def residuals(
 
     Args:
         features: one level, float [n h w c].
-        mean: `Means.mean` over all batches, float64 [h w c] or [c].
         valid: as in `means`.
+        mean: `Means.mean` over all batches, float64 [h w c] or [c].
         kind: `local` has a covariance per location, `tied` and `global` one for all.
     """
     count = valid.sum(dtype=jnp.float64)
@@ -130,6 +178,24 @@ def residuals(
     )
     gram, fourth = lax.scan(add, (jnp.zeros((c, c)), jnp.zeros(())), batches)[0]
     return Residuals(count * (h * w), gram, fourth)
+
+
+def total(moments):
+    """The moments of all devices together, on the host; those of one device as they are."""
+    if moments.count.ndim:
+        moments = _sum_over_devices(moments)
+    return jax.tree.map(on_host, moments)
+
+
+@float64
+def _sum_over_devices(moments):
+    return jax.tree.map(lambda x: x.sum(0), moments)
+
+
+def on_host(x: Array | np.ndarray) -> np.ndarray:
+    """The whole of an array on the host, also where other processes hold parts of it."""
+    with jax.enable_x64(True):
+        return multihost_utils.process_allgather(x, tiled=True)
 
 
 def merge(a, b):

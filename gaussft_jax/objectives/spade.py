@@ -4,9 +4,11 @@ import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from gaussft_jax.gaussian import on_host
 from gaussft_jax.objectives.objective import Levels, Objective
 from gaussft_jax.objectives.pyramid import pyramid, smooth
 
@@ -37,11 +39,11 @@ def spade(neighbours: int = 50) -> Objective:
 
     def fit(batches) -> _Gallery:
         rows = [
-            (pooled[valid], features[valid])
+            [on_host(features)[on_host(valid)] for features in (_pooled(levels), pyramid(levels))]
             for levels, valid in batches()
-            for pooled, features in [(_pooled(levels), pyramid(levels))]
         ]
-        return _Gallery(*(jnp.concatenate(column) for column in zip(*rows, strict=True)))
+        columns = zip(*rows, strict=True)
+        return _Gallery(*(jnp.asarray(np.concatenate(column)) for column in columns))
 
     def nearest(gallery, levels):
         squared = _squared_distances(_pooled(levels), gallery.pooled)

@@ -2,11 +2,22 @@
 
 from gaussft_jax.training.loop import finished, make_loop, make_optimiser
 from gaussft_jax.training.recipe import Recipe, Stopping
-from gaussft_jax.training.state import History, Inputs, TrainState, initial_state
+from gaussft_jax.training.state import (
+    DRAWS,
+    INPUTS,
+    ROWS,
+    History,
+    Inputs,
+    TrainState,
+    initial_state,
+)
 from gaussft_jax.training.tuning import NotFiniteError, Tuned, Tuner
 from gaussft_jax.training.validation import Draws, auroc, draw_vicinity
 
 __all__ = [
+    "DRAWS",
+    "INPUTS",
+    "ROWS",
     "Draws",
     "History",
     "Inputs",

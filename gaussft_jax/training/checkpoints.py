@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from gaussft_jax.training.state import TrainState
@@ -11,7 +12,10 @@ __all__ = ["Checkpoints"]
 
 
 class Checkpoints:
-    """The newest state of a run, in a folder; a save that is cut off leaves the one before."""
+    """The newest state of a run, in a folder; a save that is cut off leaves the one before.
+
+    It is kept as plain arrays, so that any number of devices or processes can go on with it.
+    """
 
     def __init__(self, folder: str | Path):
         self._manager = ocp.CheckpointManager(
@@ -23,10 +27,12 @@ class Checkpoints:
 
     def save(self, state: TrainState) -> None:
         """Keep `state`, in place of the one before."""
-        self._manager.save(int(state.epoch) + 1, args=ocp.args.StandardSave(state))
+        self._manager.save(
+            int(state.epoch) + 1, args=ocp.args.StandardSave(jax.tree.map(np.asarray, state))
+        )
 
     def restore(self, like: TrainState) -> TrainState:
-        """The newest state, or `like` itself where there is none yet.
+        """The newest state on the host, or `like` itself where there is none yet.
 
         Args:
             like: a state with the shapes and types of the saved one.
@@ -34,8 +40,9 @@ class Checkpoints:
         newest = self._manager.latest_step()
         if newest is None:
             return like
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        return self._manager.restore(newest, args=ocp.args.StandardRestore(abstract))
+        return self._manager.restore(
+            newest, args=ocp.args.StandardRestore(jax.tree.map(np.asarray, like))
+        )
 
     def close(self) -> None:
         """Wait for what is being written."""

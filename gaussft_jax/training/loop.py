@@ -1,4 +1,8 @@
-"""The training loop on the device: epochs under lax.while_loop, steps under lax.scan."""
+"""The training loop on the devices: epochs under lax.while_loop, steps under lax.scan.
+
+Every device works on its part of each batch and keeps its own copy of the parameters; once per step
+the gradients are summed over all devices, so that the copies stay equal.
+"""
 
 from collections.abc import Callable
 
@@ -8,12 +12,13 @@ import optax
 from jax import lax
 from jaxtyping import Array, Int32
 
+from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
 from gaussft_jax.gaussian import Aggregation, level_scores, level_weights
 from gaussft_jax.objectives import Objective
 from gaussft_jax.training.parameters import join
 from gaussft_jax.training.recipe import Recipe
-from gaussft_jax.training.state import Inputs, TrainState
+from gaussft_jax.training.state import INPUTS, Inputs, TrainState
 from gaussft_jax.training.validation import auroc, draw_vicinity
 from gaussft_jax.vicinity import Augmentation, draw
 
@@ -37,6 +42,7 @@ def make_loop(
     aggregation: Aggregation,
     augment: Augmentation,
     recipe: Recipe,
+    parallelism: parallel.Parallelism = "jit",
 ) -> Callable[[TrainState, Inputs, Int32[Array, ""]], TrainState]:
     """A jitted function that trains until a given epoch, or until training is finished.
 
@@ -50,6 +56,7 @@ def make_loop(
     """
     optimiser = make_optimiser(recipe)
     batch = recipe.batch_size
+    per_device = -(-batch // parallel.mesh().size)
 
     def level_maps(parameters, inputs, images):
         variables = join(parameters, inputs.fixed)
@@ -57,41 +64,47 @@ def make_loop(
 
     def loss_function(parameters, inputs, images, masks, valid):
         maps = level_maps(parameters, inputs, images)
-        losses = jnp.where(valid, objective.loss(maps, masks), 0.0)
-        loss = losses.sum() / valid.sum()
-        if recipe.l2_sp:
-            moved = jax.tree.map(jnp.subtract, parameters, inputs.pretrained)
-            loss += recipe.l2_sp * optax.tree.norm(moved, squared=True) / 2
+        loss = jnp.where(valid, objective.loss(maps, masks), 0.0).sum()
         finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, loss)])
         return loss, finite
+
+    def pull(parameters, pretrained):
+        """L2-SP: the penalty for leaving the pre-trained weights, and its gradient."""
+        moved = jax.tree.map(jnp.subtract, parameters, pretrained)
+        gradient = jax.tree.map(lambda x: recipe.l2_sp * x, moved)
+        return recipe.l2_sp * optax.tree.norm(moved, squared=True) / 2, gradient
 
     def step(carry, xs, inputs):
         parameters, optimiser_state = carry
         chosen, valid, key = xs
-        images = inputs.training[chosen]
+        images = parallel.take(inputs.training, chosen)
         if objective.outlier_exposure:
             # The order is random, so any half of the batch will do.
-            images, masks = draw(key, images, augment, jnp.arange(batch) < batch // 2)
+            wanted = parallel.own_part(jnp.arange(len(chosen)) < batch // 2)
+            first = parallel.first_of(per_device)
+            images, masks = draw(key, images, augment, wanted, first)
         else:
             masks = jnp.zeros(images.shape[:3], bool)
         (loss, finite), gradient = jax.value_and_grad(loss_function, has_aux=True)(
-            parameters, inputs, images, masks, valid
+            parameters, inputs, images, masks, parallel.own_part(valid)
         )
+        loss, gradient = parallel.summed((loss, gradient))
+        loss, gradient = jax.tree.map(lambda x: x / valid.sum(), (loss, gradient))
+        if recipe.l2_sp:
+            pulled = pull(parameters, inputs.pretrained)
+            loss, gradient = jax.tree.map(jnp.add, (loss, gradient), pulled)
         updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
         return (parameters, optimiser_state), (loss * valid.sum(), finite)
 
     def train_epoch(state, inputs, key):
-        n = len(inputs.training)
+        n = len(inputs.training.place)
         steps = -(-n // batch)
         order_key, noise_key = jax.random.split(key)
         order = jnp.pad(jax.random.permutation(order_key, n), (0, steps * batch - n))
         valid = jnp.arange(steps * batch) < n
-        xs = (
-            order.reshape(steps, batch),
-            valid.reshape(steps, batch),
-            jax.random.split(noise_key, steps),
-        )
+        chosen, valid = (jax.vmap(parallel.filled)(x.reshape(steps, batch)) for x in (order, valid))
+        xs = (chosen, valid, jax.random.split(noise_key, steps))
         carry, (losses, finite) = lax.scan(
             lambda carry, xs: step(carry, xs, inputs), (state.parameters, state.optimiser), xs
         )
@@ -101,11 +114,11 @@ def make_loop(
         draws = inputs.draws
         if recipe.redraw:
             draws = draw_vicinity(
-                key, inputs.validation, augment, len(draws.anomalous), recipe.augmented
+                key, inputs.validation, augment, recipe.draws_per_image, recipe.augmented
             )
-        images = jnp.concatenate([draws.images, inputs.validation])
-        m, steps = len(images), -(-len(images) // batch)
-        images = jnp.pad(images, ((0, steps * batch - m), *((0, 0),) * 3))
+        images = jnp.concatenate([draws.images, inputs.validation.images])
+        m, steps = len(images), -(-len(images) // per_device)
+        images = jnp.pad(images, ((0, steps * per_device - m), *((0, 0),) * 3))
 
         def score(images):
             maps = level_maps(parameters, inputs, images)
@@ -113,18 +126,24 @@ def make_loop(
             finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, losses)])
             return level_scores(maps, aggregation).T, losses, finite
 
-        scores, losses, finite = lax.map(score, images.reshape(steps, batch, *images.shape[1:]))
-        scores = scores.reshape(steps * batch, -1)
-        drawn = len(draws.anomalous)
+        scores, losses, finite = lax.map(
+            score, images.reshape(steps, per_device, *images.shape[1:])
+        )
+        scores = scores.reshape(steps * per_device, -1)
+        drawn = parallel.gathered(scores[: len(draws.images)])[: len(draws.anomalous)]
+        clean, losses = (
+            parallel.gathered(x[len(draws.images) : m])[inputs.validation.place]
+            for x in (scores, losses.reshape(-1))
+        )
         if recipe.level_weights == "standardised":
-            scores *= level_weights(scores[drawn:m].T)
-        area = auroc(scores[:drawn].mean(1), draws.anomalous)
-        return area, losses.reshape(-1)[drawn:m].mean(), finite.all(0)
+            drawn *= level_weights(clean.T)
+        return auroc(drawn.mean(1), draws.anomalous), losses.mean(), finite.all(0)
 
     def advance(state, inputs):
         """One epoch; the first call only validates the pre-trained state, as epoch 0."""
         epoch = state.epoch + 1
-        train_key, draw_key = jax.random.split(jax.random.fold_in(inputs.key, epoch))
+        key = jax.random.wrap_key_data(inputs.key)
+        train_key, draw_key = jax.random.split(jax.random.fold_in(key, epoch))
         levels_and_loss = len(inputs.references) + 1
         (parameters, optimiser_state), loss, trained = lax.cond(
             epoch > 0,
@@ -143,7 +162,8 @@ def make_loop(
         }[recipe.stopping]
         competes = (epoch > 0) | recipe.pretrained_competes
         better = competes & (criterion > state.best)
-        finite = trained & validated
+        failures = parallel.summed((~(trained & validated)).astype(jnp.int32))
+        finite = failures == 0
         new = TrainState(
             epoch=epoch,
             parameters=parameters,
@@ -168,7 +188,8 @@ def make_loop(
             state,
         )
 
-    return jax.jit(loop, donate_argnums=0)
+    same = parallel.SAME
+    return parallel.everywhere(loop, (same, INPUTS, same), same, parallelism, donate=(0,))
 
 
 def _where(condition, a, b):

@@ -3,14 +3,17 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int32, PRNGKeyArray, UInt8
+from jaxtyping import Float, Int32, UInt32
 
+from gaussft_jax.parallel import SAME, SPLIT, Rows
 from gaussft_jax.training.validation import Draws
 
-__all__ = ["History", "Inputs", "TrainState", "initial_state"]
+__all__ = ["DRAWS", "INPUTS", "ROWS", "History", "Inputs", "TrainState", "initial_state"]
+
+# On the devices, or on the host before and after.
+Array = jax.Array | np.ndarray
 
 
 class History(NamedTuple):
@@ -57,37 +60,41 @@ class Inputs(NamedTuple):
     """What stays fixed while training.
 
     Attributes:
-        key: of the run's seed and fold.
+        key: data of the random key of the run's seed and fold.
         pretrained: the tuned parameters before training.
         fixed: all other variables of the network.
         references: of the objective.
-        training: good images, uint8 [n s s 3].
-        validation: good images, uint8 [v s s 3].
+        training: good images, split over the devices.
+        validation: good images, likewise.
         draws: the vicinity of `validation`, drawn once.
     """
 
-    key: PRNGKeyArray
+    key: UInt32[Array, " k"]
     pretrained: dict[str, Array]
     fixed: dict[str, Array]
     references: Any
-    training: UInt8[Array, "n s s 3"]
-    validation: UInt8[Array, "v s s 3"]
+    training: Rows
+    validation: Rows
     draws: Draws
+
+
+# Where the parts of `Inputs` lie.
+ROWS = Rows(images=SPLIT, place=SAME)
+DRAWS = Draws(images=SPLIT, anomalous=SAME)
+INPUTS = Inputs(SAME, SAME, SAME, SAME, training=ROWS, validation=ROWS, draws=DRAWS)
 
 
 def initial_state(
     parameters: dict[str, Array], optimiser: optax.GradientTransformation, epochs: int
 ) -> TrainState:
-    """The state before anything was trained or validated."""
-    state = TrainState(
+    """The state before anything was trained or validated, on the host."""
+    return TrainState(
         epoch=np.int32(-1),
         parameters=parameters,
-        optimiser=optimiser.init(parameters),
+        optimiser=jax.tree.map(np.asarray, optimiser.init(parameters)),
         best_parameters=parameters,
         best=np.float32(-np.inf),
         best_epoch=np.int32(0),
         failed=np.int32(-1),
         history=History(*(np.full(epochs + 1, np.nan, np.float32) for _ in History._fields)),
     )
-    # The loop is given its state's memory to write to, so no two leaves may share theirs.
-    return jax.tree.map(jnp.array, state)

@@ -2,24 +2,26 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 from tqdm import tqdm
 
+from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, Variables
 from gaussft_jax.files import replacing
 from gaussft_jax.gaussian import Aggregation
 from gaussft_jax.objectives import Objective
+from gaussft_jax.parallel import SAME
 from gaussft_jax.training.checkpoints import Checkpoints
 from gaussft_jax.training.loop import finished, make_loop, make_optimiser
 from gaussft_jax.training.parameters import join, split
 from gaussft_jax.training.recipe import Recipe
-from gaussft_jax.training.state import History, Inputs, TrainState, initial_state
+from gaussft_jax.training.state import DRAWS, ROWS, History, Inputs, TrainState, initial_state
 from gaussft_jax.training.validation import draw_vicinity
 from gaussft_jax.vicinity import Augmentation
 
@@ -56,22 +58,30 @@ class Tuner:
         aggregation: Aggregation,
         augment: Augmentation,
         recipe: Recipe,
+        parallelism: parallel.Parallelism = "jit",
     ):
-        self._recipe, self._augment = recipe, augment
+        self._recipe, self._parallelism = recipe, parallelism
         self._optimiser = make_optimiser(recipe)
-        self.loop = make_loop(backbone, objective, aggregation, augment, recipe)
-        self._draw = jax.jit(
+        self.loop = make_loop(backbone, objective, aggregation, augment, recipe, parallelism)
+        self._draw = parallel.everywhere(
             lambda key, images: draw_vicinity(
-                key, images, augment, recipe.draws_per_image * len(images), recipe.augmented
-            )
+                jax.random.wrap_key_data(key),
+                images,
+                augment,
+                recipe.draws_per_image,
+                recipe.augmented,
+            ),
+            (SAME, ROWS),
+            DRAWS,
+            parallelism,
         )
 
     def tune(
         self,
         variables: Variables,
         references: Any,
-        training: UInt8[np.ndarray, "n s s 3"],
-        validation: UInt8[np.ndarray, "v s s 3"],
+        training: UInt8[np.ndarray, "n s s 3"] | parallel.Share,
+        validation: UInt8[np.ndarray, "v s s 3"] | parallel.Share,
         key: PRNGKeyArray,
         folder: str | Path,
         epochs_per_call: int = 1,
@@ -81,8 +91,8 @@ class Tuner:
         Args:
             variables: pre-trained.
             references: of the objective, fitted on `training`.
-            training: good images, uint8 [n s s 3].
-            validation: good images, uint8 [v s s 3].
+            training: good images, uint8 [n s s 3], or this process's share of them.
+            validation: good images, uint8 [v s s 3], likewise.
             key: random key of the run and fold.
             folder: for `checkpoint/` and `metrics.jsonl` (a line per epoch).
             epochs_per_call: epochs between two checkpoints; changes no result.
@@ -90,30 +100,56 @@ class Tuner:
         Raises:
             NotFiniteError: names epoch and level; the last good state stays in the checkpoint.
         """
+        for state in self.states(
+            variables, references, training, validation, key, folder, epochs_per_call
+        ):
+            last = state
+        epochs = int(last.epoch)
+        history = History(*(np.asarray(column)[: epochs + 1] for column in last.history))
+        return Tuned(self.best(last, variables), history, epochs, int(last.best_epoch))
+
+    def states(
+        self, variables, references, training, validation, key, folder, epochs_per_call=1
+    ) -> Iterator[TrainState]:
+        """The state to go on from, and that after each call of the loop; arguments as for `tune`.
+
+        A state is in the checkpoint before it is given out, and gone when the next is asked for.
+        """
         folder, recipe = Path(folder), self._recipe
-        draw_key, train_key = jax.random.split(key)
-        tuned, fixed, references, training, validation = jax.device_put(
-            (*split(variables, recipe.trainable), references, training, validation)
+        draw_key, train_key = (np.asarray(jax.random.key_data(k)) for k in jax.random.split(key))
+        tuned, fixed = self._split(variables)
+        validation = parallel.parts(parallel.share(validation).rows(), ROWS, self._parallelism)
+        inputs = Inputs(
+            *parallel.parts((train_key, tuned, fixed, references), SAME, self._parallelism),
+            training=parallel.parts(parallel.share(training).rows(), ROWS, self._parallelism),
+            validation=validation,
+            draws=self._draw(draw_key, validation),
         )
-        draws = self._draw(draw_key, validation)
-        inputs = Inputs(train_key, tuned, fixed, references, training, validation, draws)
         checkpoints = Checkpoints(folder / "checkpoint")
         state = checkpoints.restore(initial_state(tuned, self._optimiser, recipe.max_epochs))
+        if state.epoch >= 0:
+            yield state
         with tqdm(total=recipe.max_epochs, desc="tune", unit=" epochs") as progress:
             _show(progress, state, recipe)
+            state = parallel.parts(state, SAME, self._parallelism)
             while not finished(state, recipe):
-                until = jnp.minimum(state.epoch + epochs_per_call, recipe.max_epochs)
+                until = np.int32(min(int(state.epoch) + epochs_per_call, recipe.max_epochs))
                 state = jax.block_until_ready(self.loop(state, inputs, until))
                 if state.failed >= 0:
                     raise _failure(state, len(references), folder)
                 checkpoints.save(state)
-                _write_metrics(folder / "metrics.jsonl", state)
+                if parallel.is_first():
+                    _write_metrics(folder / "metrics.jsonl", state)
                 _show(progress, state, recipe)
+                yield state
         checkpoints.close()
-        epochs = int(state.epoch)
-        history = History(*(np.asarray(column)[: epochs + 1] for column in state.history))
-        best = join(state.best_parameters, fixed)
-        return Tuned(best, history, epochs, int(state.best_epoch))
+
+    def best(self, state: TrainState, variables: Variables) -> Variables:
+        """The variables of the state's best epoch, on the host."""
+        return join(jax.tree.map(np.asarray, state.best_parameters), self._split(variables)[1])
+
+    def _split(self, variables):
+        return split(jax.tree.map(np.asarray, variables), self._recipe.trainable)
 
 
 def _failure(state: TrainState, levels: int, folder: Path) -> NotFiniteError:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
+from gaussft_jax import parallel
 from gaussft_jax.vicinity import Augmentation, draw
 
 __all__ = ["Draws", "auroc", "draw_vicinity"]
@@ -15,37 +16,41 @@ class Draws(NamedTuple):
     """Validation images, of which some are augmented and count as anomalous.
 
     Attributes:
-        images: uint8 [m s s 3].
-        anomalous: bool [m].
+        images: uint8 [m s s 3], split over the devices, filled up to a multiple of their number.
+        anomalous: bool [m], the same on every device.
     """
 
-    images: UInt8[Array, "m s s 3"]
+    images: UInt8[Array, "*d s s 3"]
     anomalous: Bool[Array, " m"]
 
 
 def draw_vicinity(
     key: PRNGKeyArray,
-    images: UInt8[Array, "n s s 3"],
+    images: parallel.Rows,
     augment: Augmentation,
-    count: int,
+    per_image: int,
     augmented: float,
 ) -> Draws:
-    """`count` draws with replacement, each augmented with probability `augmented`.
+    """Draws with replacement, some augmented; called on every device, each draws its part.
 
     Args:
         key: random key.
-        images: good validation images, uint8 [n s s 3].
+        images: good validation images.
         augment: as from `vicinity`.
-        count: number of draws.
+        per_image: draws for each image that there is.
         augmented: probability.
 
     Reference:
         Section 3.1 and 4.2 of the paper.
     """
     which, label, noise = jax.random.split(key, 3)
-    chosen = jax.random.randint(which, (count,), 0, len(images))
+    count = per_image * len(images.place)
+    chosen = jax.random.randint(which, (count,), 0, len(images.place))
     anomalous = jax.random.bernoulli(label, augmented, (count,))
-    return Draws(draw(noise, images[chosen], augment, anomalous)[0], anomalous)
+    chosen, wanted = parallel.filled(chosen), parallel.filled(anomalous)
+    drawn = parallel.take(images, chosen)
+    first = parallel.first_of(len(drawn))
+    return Draws(draw(noise, drawn, augment, parallel.own_part(wanted), first)[0], anomalous)
 
 
 def auroc(scores: Float[Array, " m"], anomalous: Bool[Array, " m"]) -> Float[Array, ""]:

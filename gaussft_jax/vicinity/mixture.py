@@ -6,7 +6,7 @@ from functools import cache, partial
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, PRNGKeyArray, UInt8
+from jaxtyping import Array, Bool, Int, PRNGKeyArray, UInt8
 
 from gaussft_jax.vicinity.augmix import augmix
 from gaussft_jax.vicinity.confetti import confetti
@@ -74,14 +74,16 @@ def draw(
     images: UInt8[Array, "n h w 3"],
     augment: Augmentation,
     chosen: Bool[Array, " n"] | None = None,
+    first: Int[Array | int, ""] = 0,
 ) -> tuple[UInt8[Array, "n h w 3"], Bool[Array, "n h w"]]:
     """Images augmented, each with its own key, so that no draw depends on the batch size.
 
     Args:
-        key: random key; image i takes `fold_in(key, i)`.
+        key: random key; image i takes `fold_in(key, first + i)`.
         images: uint8 [n h w 3], grey levels.
         augment: what `vicinity` returns.
         chosen: images to augment, bool [n]; None for all. The others stay, with an empty mask.
+        first: number of the first image, where these are a part of more.
 
     Returns:
         The images, uint8 [n h w 3], and the masks, bool [n h w].
@@ -99,4 +101,5 @@ def draw(
         )
 
     # One image after the other: under vmap a switch would compute all of its branches.
-    return lax.map(each, (jnp.arange(len(images), dtype=jnp.uint32), images, chosen))
+    numbers = jnp.uint32(first) + jnp.arange(len(images), dtype=jnp.uint32)
+    return lax.map(each, (numbers, images, chosen))

@@ -23,7 +23,7 @@ def _moments(features, sizes, kind):
     with jax.enable_x64(True):
         mean = first.mean
     for batch, valid in _stream(features, sizes):
-        part = g.residuals(batch, mean, valid, kind=kind)
+        part = g.residuals(batch, valid, mean, kind=kind)
         second = part if second is None else g.merge(second, part)
     return first, second
 
@@ -62,7 +62,7 @@ def test_moments_equal_numpy(rng, kind):
 def test_shapes(n, h, w, c, kind):
     features = jnp.ones((n, h, w, c))
     first = g.means(features, jnp.ones(n, bool), kind=kind)
-    second = g.residuals(features, first.total, jnp.ones(n, bool), kind=kind)
+    second = g.residuals(features, jnp.ones(n, bool), first.total, kind=kind)
     assert first.total.shape == ((c,) if kind == "global" else (h, w, c))
     assert second.gram.shape == ((h, w, c, c) if kind == "local" else (c, c))
     assert second.fourth.shape == ((h, w) if kind == "local" else ())

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from draws import drawn
 from sklearn.metrics import roc_auc_score
 
 from gaussft_jax import objectives, training
@@ -117,9 +118,8 @@ def test_standardised_levels_decide_the_vicinity_auroc(tiny, stripes, tmp_path):
     backbone, variables = tiny
     scorer = Scorer(backbone, OBJECTIVES["gaussian"], "max", 8)
     references = scorer.fit(variables, stripes[:14])
-    validation = jax.numpy.asarray(stripes[14:])
     key, _ = jax.random.split(jax.random.key(0))
-    draws = training.draw_vicinity(key, validation, vicinity("cutout"), 10 * len(validation), 0.7)
+    draws = drawn(key, stripes[14:], vicinity("cutout"), 10, 0.7)
     weights = scorer.weigh(variables, references, stripes[14:])
     scores, _ = scorer.score(variables, references, np.asarray(draws.images), weights)
     expected = roc_auc_score(draws.anomalous, scores)

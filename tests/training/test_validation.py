@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from draws import drawn
 from sklearn.metrics import roc_auc_score
 
 from gaussft_jax import training
@@ -19,16 +20,12 @@ def test_auroc_equals_scikit_learn_with_ties(rng, size):
 
 
 def test_draws(stripes):
-    draws = training.draw_vicinity(
-        jax.random.key(1), jnp.asarray(stripes), vicinity("cutout"), 300, 0.7
-    )
+    draws = drawn(jax.random.key(1), stripes, vicinity("cutout"), 13, 0.7)
     known = {image.tobytes() for image in stripes}
     unchanged = np.array([np.asarray(image).tobytes() in known for image in draws.images])
     anomalous = np.asarray(draws.anomalous)
     assert unchanged[~anomalous].all()
     assert not unchanged[anomalous].any()
-    assert abs(anomalous.mean() - 0.7) < 4 * (0.7 * 0.3 / 300) ** 0.5
-    again = training.draw_vicinity(
-        jax.random.key(1), jnp.asarray(stripes), vicinity("cutout"), 300, 0.7
-    )
+    assert abs(anomalous.mean() - 0.7) < 4 * (0.7 * 0.3 / len(anomalous)) ** 0.5
+    again = drawn(jax.random.key(1), stripes, vicinity("cutout"), 13, 0.7)
     np.testing.assert_array_equal(draws.images, again.images)

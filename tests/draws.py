@@ -1,0 +1,13 @@
+"""The vicinity of images as the training loop draws it, on one device."""
+
+from gaussft_jax import parallel, training
+
+
+def drawn(key, images, augment, per_image, augmented):
+    draw = parallel.everywhere(
+        lambda key, rows: training.draw_vicinity(key, rows, augment, per_image, augmented),
+        (parallel.SAME, training.ROWS),
+        training.DRAWS,
+        "jit",
+    )
+    return draw(key, parallel.share(images).rows())
