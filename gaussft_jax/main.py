@@ -5,11 +5,6 @@ import os
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-
-def _number(variable: str) -> int | None:
-    return int(os.environ[variable]) if variable in os.environ else None
-
-
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "Configuration file, FILE or FILE:ARG.", lock_config=True
 )
@@ -19,10 +14,10 @@ _COORDINATOR = flags.DEFINE_string(
     "HOST:PORT of process 0, in a run of several processes.",
 )
 _PROCESSES = flags.DEFINE_integer(
-    "processes", _number("JAX_NUM_PROCESSES"), "How many processes the run has."
+    "processes", os.environ.get("JAX_NUM_PROCESSES"), "How many processes the run has."
 )
 _PROCESS_ID = flags.DEFINE_integer(
-    "process_id", _number("JAX_PROCESS_ID"), "Number of this process, from 0."
+    "process_id", os.environ.get("JAX_PROCESS_ID"), "Number of this process, from 0."
 )
 _CLUSTER = flags.DEFINE_bool(
     "cluster", False, "Find the three above in the environment: SLURM, Open MPI, TPU pods."

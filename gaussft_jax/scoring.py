@@ -1,7 +1,7 @@
 """From photographs to references, and from references to scores and maps."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -57,9 +57,8 @@ class Scorer(NamedTuple):
         progress = tqdm(desc="fit", unit=" images")
 
         def stream() -> Batches:
-            for batch, valid in images.batches(self.batch_size):
+            for batch, valid in self._shown(images, progress):
                 yield levels(variables, batch), valid
-                progress.update(len(batch))
 
         with progress:
             return self.objective.fit(stream)
@@ -110,15 +109,22 @@ class Scorer(NamedTuple):
         images = parallel.share(images)
         parts = []
         with tqdm(total=len(images), desc="score", unit=" images") as progress:
-            for batch, _ in images.batches(self.batch_size):
+            for batch, _ in self._shown(images, progress):
                 both = function(variables, references, batch, weights)
                 parts.append([parallel.local_rows(values) for values in both])
-                progress.update(min(len(batch), len(images) - progress.n))
         scores, maps = (
             images.gather(np.concatenate(rows)[: len(images.own)])
             for rows in zip(*parts, strict=True)
         )
         return scores, maps
+
+    def _shown(self, images: parallel.Share, progress: tqdm) -> Iterator[tuple[Array, Array]]:
+        """The batches; `progress` counts the images that are real."""
+        left = len(images)
+        for batch, valid in images.batches(self.batch_size):
+            yield batch, valid
+            progress.update(max(0, min(len(batch), left)))
+            left -= len(batch)
 
 
 def _jit(function: Callable) -> Callable:

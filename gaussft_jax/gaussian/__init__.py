@@ -8,12 +8,7 @@ from gaussft_jax.gaussian.aggregation import (
     level_weights,
 )
 from gaussft_jax.gaussian.distance import Gaussian, mahalanobis_map, safe_sqrt, whiten
-from gaussft_jax.gaussian.fit import (
-    Batches,
-    fit_gaussians,
-    fit_means,
-    gaussian_from_moments,
-)
+from gaussft_jax.gaussian.fit import Batches, fit_gaussians, fit_means, gaussian_from_moments
 from gaussft_jax.gaussian.low_rank import LowRankGaussian, fit_low_rank
 from gaussft_jax.gaussian.moments import (
     Kind,

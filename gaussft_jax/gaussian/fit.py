@@ -64,9 +64,10 @@ def fit_gaussians(
     kept = tuple([] if keep and int(m.count) <= m.total.shape[-1] else None for m in first)
 
     def second_moments(levels, valid):
+        real = on_host(valid) if keep else None
         for rows, features in zip(kept, levels, strict=True):
             if rows is not None:
-                rows.append(on_host(features)[on_host(valid)])
+                rows.append(on_host(features)[real])
         return tuple(
             residuals(features, valid, mean, kind=kind) if rows is None else None
             for features, mean, rows in zip(levels, location_means, kept, strict=True)

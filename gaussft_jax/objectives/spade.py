@@ -39,8 +39,9 @@ def spade(neighbours: int = 50) -> Objective:
 
     def fit(batches) -> _Gallery:
         rows = [
-            [on_host(features)[on_host(valid)] for features in (_pooled(levels), pyramid(levels))]
+            [on_host(features)[real] for features in (_pooled(levels), pyramid(levels))]
             for levels, valid in batches()
+            for real in [on_host(valid)]
         ]
         columns = zip(*rows, strict=True)
         return _Gallery(*(jnp.asarray(np.concatenate(column)) for column in columns))

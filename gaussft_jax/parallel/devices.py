@@ -31,6 +31,9 @@ def put(tree: Any, spec: PartitionSpec = SAME) -> Any:
         spec: `SAME` for a copy on each device, `SPLIT` for equal parts along the first axis.
     """
     sharding = NamedSharding(mesh(), spec)
+    if jax.process_count() == 1:
+        # What is on the device already stays there.
+        return jax.device_put(tree, sharding)
 
     def place(x):
         if isinstance(x, jax.Array) and x.sharding == sharding:

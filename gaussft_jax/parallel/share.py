@@ -40,10 +40,8 @@ class Share:
 
     def __getitem__(self, chosen: Int[np.ndarray, " k"]) -> "Share":
         """The images of these numbers, in this order, where they are."""
-        process = jax.process_index()
-        numbers = np.cumsum(self.owners == process) - 1
-        kept = chosen[self.owners[chosen] == process]
-        return Share(self.own[numbers[kept]], self.owners[chosen])
+        kept = chosen[self.owners[chosen] == jax.process_index()]
+        return Share(self.own[self._ranks()[kept]], self.owners[chosen])
 
     def __len__(self) -> int:
         """How many images all processes hold together."""
@@ -66,24 +64,20 @@ class Share:
         local = -(-size // jax.device_count()) * jax.local_device_count()
         for start in range(0, self.most, local):
             own = self.own[start : start + local]
-            filled = np.pad(own, ((0, local - len(own)), *((0, 0),) * 3))
-            yield put(filled, SPLIT), put(np.arange(local) < len(own), SPLIT)
+            yield put(_filled(own, local), SPLIT), put(np.arange(local) < len(own), SPLIT)
 
     def gather(self, own: np.ndarray) -> np.ndarray:
         """What the processes computed for their own images [m ...], of all in order [n ...]."""
         if jax.process_count() == 1:
             return own
-        filled = np.zeros((self.most, *own.shape[1:]), own.dtype)
-        filled[: len(own)] = own
-        return multihost_utils.process_allgather(filled)[self.owners, self._ranks()]
+        by_process = multihost_utils.process_allgather(_filled(own, self.most))
+        return by_process[self.owners, self._ranks()]
 
     def rows(self) -> Rows:
         """This process's part of the images as `Rows`, to be put on its devices."""
         devices = jax.local_device_count()
         most = -(-self.most // devices) * devices
-        images = np.zeros((most, *self.own.shape[1:]), np.uint8)
-        images[: len(self.own)] = self.own
-        return Rows(images, (self.owners * most + self._ranks()).astype(np.int32))
+        return Rows(_filled(self.own, most), (self.owners * most + self._ranks()).astype(np.int32))
 
     def _ranks(self) -> Int[np.ndarray, " n"]:
         """The number of each image among those of its process."""
@@ -92,6 +86,10 @@ class Share:
             mine = self.owners == process
             ranks[mine] = np.arange(mine.sum())
         return ranks
+
+
+def _filled(rows: np.ndarray, count: int) -> np.ndarray:
+    return np.pad(rows, ((0, count - len(rows)), *((0, 0),) * (rows.ndim - 1)))
 
 
 def owners(count: int) -> Int[np.ndarray, " n"]:
