@@ -14,6 +14,7 @@ FROZEN_ONLY = ("gaussian_ad", "padim", "spade")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "backbone": tuple(SPECIFICATIONS),
+    "dtype": ("float32", "bfloat16"),
     "gaussian": ("tied", "global", "local"),
     "aggregation": ("max", "mean"),
     "objective": ("gaussian", "deep_svdd", "fcdd", *FROZEN_ONLY),
@@ -41,13 +42,16 @@ def default_config() -> ConfigDict:
     """The frozen network with tied Gaussians and max aggregation, on five folds."""
     config = ConfigDict()
     config.data = ConfigDict()
-    # Folder that holds one folder per category, in the MVTec AD layout.
+    # Folder that holds one folder per category, in the MVTec AD layout; or CIFAR-10's, whose
+    # classes are categories; or tfds:NAME (`data.read_tfds_category`).
     config.data.root = os.environ.get("GAUSSFT_DATA", "data")
     config.data.category = ""
 
     config.backbone = "efficientnet-lite0"
     # Weight file, folder made by scripts/convert, or `random`; empty for the known weights.
     config.weights = ""
+    # What the network computes in; statistics and distances are float32 or wider in any case.
+    config.dtype = "float32"
     # Side of the square that every image is resized to, pixels; 0 for the network's own.
     config.image_size = 224
 

@@ -17,12 +17,15 @@ from ml_collections import ConfigDict
 from gaussft_jax import configuration, objectives, parallel
 from gaussft_jax.backbones import load_backbone
 from gaussft_jax.data import (
+    ImageFile,
     folds,
     is_cifar10,
+    is_tfds,
     read_category,
     read_cifar10,
     read_images,
     read_masks,
+    read_tfds_category,
 )
 from gaussft_jax.evaluation import Scored, evaluate, summarise
 from gaussft_jax.files import replacing, write_json
@@ -72,7 +75,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     configuration.check(config)
     workdir = Path(workdir)
     _claim(workdir, config)
-    backbone, variables = load_backbone(config.backbone, config.weights or None)
+    backbone, variables = load_backbone(config.backbone, config.weights or None, config.dtype)
     size = config.image_size or backbone.image_size
     photographs = _read(config, size)
     scorer = Scorer(backbone, make_objective(config), config.aggregation, config.scoring_batch_size)
@@ -133,7 +136,8 @@ def _read(config: ConfigDict, size: int) -> _Photographs:
         part = read_cifar10(config.data.root, config.data.category, size)
         train, test = parallel.share(part.train), parallel.share(part.test)
         return _Photographs(train, test, None, part.names, part.labels)
-    category = read_category(config.data.root, config.data.category)
+    read = read_tfds_category if is_tfds(config.data.root) else read_category
+    category = read(config.data.root, config.data.category)
     if not category.test:
         raise FileNotFoundError(
             f"{config.data.root}/{config.data.category} has no test folder to evaluate on"
@@ -147,7 +151,7 @@ def _read(config: ConfigDict, size: int) -> _Photographs:
     )
 
 
-def _read_share(paths: Sequence[Path], size: int, progress: str) -> parallel.Share:
+def _read_share(paths: Sequence[ImageFile], size: int, progress: str) -> parallel.Share:
     owners = parallel.owners(len(paths))
     own = [path for path, owner in zip(paths, owners, strict=True) if owner == jax.process_index()]
     return parallel.Share(read_images(own, size, progress=progress), owners)

@@ -34,12 +34,15 @@ def real_data() -> Path:
     return folder
 
 
-def tiny_network():
-    """A network of the family that is small enough to be trained in a test, and its variables."""
+def tiny_network(repeats=2):
+    """A network of the family that is small enough to be trained in a test, and its variables.
+
+    Its first stage has one block, the six others `repeats`.
+    """
     from gaussft_jax import backbones
 
     strides = (1, 2, 2, 2, 1, 1, 1)
-    stages = tuple(backbones.Stage(1, 8, 3, s, 1 + (i > 0)) for i, s in enumerate(strides))
+    stages = tuple(backbones.Stage(1, 8, 3, s, repeats if i else 1) for i, s in enumerate(strides))
     module = backbones.EfficientNet(backbones.Specification(8, stages, 16, 32))
     backbone = backbones.Backbone("tiny", module, 32, (127.0,) * 3, (64.0,) * 3)
     variables = jax.jit(module.init)(jax.random.key(3), jnp.zeros((1, 32, 32, 3)))

@@ -41,6 +41,20 @@ def test_finished_folds_are_not_run_again(parts, tmp_path):
     assert [fold["fold"] for fold in both["folds"]] == [1, 3]
 
 
+def test_a_data_set_of_tfds_gives_the_figures_of_its_folder(parts, tmp_path, monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets", reason="pip install 'gaussft_jax[tfds]'")
+    from gaussft_jax.data.tfds_builder import MvtecLayout
+
+    MvtecLayout(parts, "bolt", tmp_path).download_and_prepare()
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
+    folder = train_and_evaluate(_config(parts, folds=(0,)), tmp_path / "folder")
+    dataset = train_and_evaluate(_config("tfds:mvtec_layout", folds=(0,)), tmp_path / "dataset")
+    assert dataset["mean"] == folder["mean"]
+    for name in ("scores.csv", "maps.npy"):
+        first, second = (tmp_path / run / "fold0" / name for run in ("folder", "dataset"))
+        assert first.read_bytes() == second.read_bytes()
+
+
 def test_a_workdir_of_another_configuration_is_refused(parts, tmp_path):
     train_and_evaluate(_config(parts, folds=(0,)), tmp_path)
     before = (tmp_path / "results.json").read_text()

@@ -68,8 +68,9 @@ class _Squeeze(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        squeezed = nn.swish(nn.Dense(self.channels, name="reduce")(x.mean((1, 2), keepdims=True)))
-        return x * nn.sigmoid(nn.Dense(x.shape[-1], name="expand")(squeezed))
+        dense = functools.partial(nn.Dense, dtype=x.dtype)
+        squeezed = nn.swish(dense(self.channels, name="reduce")(x.mean((1, 2), keepdims=True)))
+        return x * nn.sigmoid(dense(x.shape[-1], name="expand")(squeezed))
 
 
 class _Block(nn.Module):
@@ -116,11 +117,11 @@ class EfficientNet(nn.Module):
         """The nine levels: stem, the last block of each of the seven stages, head.
 
         Args:
-            x: normalised images, float [n s s 3].
+            x: normalised images, float [n s s 3]; everything is computed in their dtype.
 
         Returns:
-            Nine arrays float [n h w c]; stem and head after their activation, stages after the
-            residual addition.
+            Nine arrays [n h w c] of the same dtype; stem and head after their activation, stages
+            after the residual addition.
         """
         spec = self.specification
         activation = nn.relu6 if spec.lite else nn.swish

@@ -33,6 +33,7 @@ class Backbone:
         image_size: nominal side of the input, pixels; any other size works too.
         mean: subtracted from the image, per channel, in grey levels 0..255.
         std: divides the difference, per channel, in grey levels.
+        dtype: what the network computes in, `float32` or `bfloat16`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Backbone:
     image_size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    dtype: str = "float32"
 
     @property
     def repeats(self) -> tuple[int, ...]:
@@ -63,7 +65,9 @@ class Backbone:
             Nine arrays, float32 [n h w c].
         """
         mean, std = jnp.array(self.mean, jnp.float32), jnp.array(self.std, jnp.float32)
-        return self.module.apply(variables, (images.astype(jnp.float32) - mean) / std)
+        normalised = (images.astype(jnp.float32) - mean) / std
+        levels = self.module.apply(variables, normalised.astype(self.dtype))
+        return tuple(level.astype(jnp.float32) for level in levels)
 
 
 def create(name: str) -> Backbone:
@@ -82,19 +86,23 @@ def create(name: str) -> Backbone:
     return Backbone(name, EfficientNet(specification), specification.image_size, mean, std)
 
 
-def load_backbone(name: str, weights: str | Path | None = None) -> tuple[Backbone, Variables]:
+def load_backbone(
+    name: str, weights: str | Path | None = None, dtype: str = "float32"
+) -> tuple[Backbone, Variables]:
     """The network called `name` and its variables, float32 on the host.
 
     Args:
         name: as in `create`.
         weights: None for the known ImageNet weights (cache, installed package or download), a
             weight file or converted folder, or `random` for an untrained network.
+        dtype: what the network computes in, `float32` or `bfloat16`; the variables, levels,
+            statistics and distances are float32 or wider in any case.
 
     Raises:
         ValueError: unknown name, or weights that do not fit the network.
         FileNotFoundError: no weights are here; the message says which file to put where.
     """
-    backbone = create(name)
+    backbone = dataclasses.replace(create(name), dtype=dtype)
     shapes = backbone.shapes()
     if weights == "random":
         arrays = _random(shapes)

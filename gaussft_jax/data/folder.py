@@ -1,11 +1,23 @@
 """Image folders: a category in the MVTec AD layout, or a flat folder."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Category", "TestImage", "list_images", "read_category"]
+__all__ = ["Category", "ImageFile", "TestImage", "list_images", "read_category"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+
+
+@runtime_checkable
+class ImageFile(Protocol):
+    """Where an encoded image lies: a `Path`, or a place inside a larger file; prints as such."""
+
+    @property
+    def name(self) -> str:
+        """The file's own name."""
+
+    def open(self, mode: str) -> IO[bytes]:
+        """The file, to read from."""
 
 
 class TestImage(NamedTuple):
@@ -13,16 +25,16 @@ class TestImage(NamedTuple):
 
     __test__ = False  # the name starts with Test: pytest would collect it wherever it is imported
 
-    path: Path
+    path: ImageFile
     label: str
-    mask: Path | None
+    mask: ImageFile | None
 
 
 class Category(NamedTuple):
     """The files of one category; `test` is empty where the category has no test folder."""
 
     name: str
-    train: tuple[Path, ...]
+    train: tuple[ImageFile, ...]
     test: tuple[TestImage, ...]
 
 

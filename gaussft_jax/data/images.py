@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from gaussft_jax.data.folder import TestImage
+from gaussft_jax.data.folder import ImageFile, TestImage
 
 __all__ = ["ImageError", "read_image", "read_images", "read_mask", "read_masks"]
 
@@ -24,7 +23,7 @@ class ImageError(ValueError):
     """An image or mask that cannot be used; the message names the file and the reason."""
 
 
-def read_image(path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
+def read_image(path: ImageFile, size: int) -> UInt8[np.ndarray, "s s 3"]:
     """The photograph in RGB, resized once to `size` x `size` pixels, bilinear, without a crop.
 
     Grey becomes three equal channels, transparency lies over black, EXIF orientation is applied,
@@ -48,7 +47,7 @@ def read_image(path: Path, size: int) -> UInt8[np.ndarray, "s s 3"]:
 
 
 def read_images(
-    paths: Sequence[Path], size: int, *, progress: bool | str = True
+    paths: Sequence[ImageFile], size: int, *, progress: bool | str = True
 ) -> UInt8[np.ndarray, "n s s 3"]:
     """The photographs, in the order of `paths`, each as `read_image` gives it.
 
@@ -68,7 +67,7 @@ def read_images(
     return images
 
 
-def read_mask(path: Path, size: int, of: Path) -> Bool[np.ndarray, "s s"]:
+def read_mask(path: ImageFile, size: int, of: ImageFile) -> Bool[np.ndarray, "s s"]:
     """Where the mask marks a defect: every pixel above 0, after nearest-neighbour resizing.
 
     Args:
@@ -132,18 +131,18 @@ def fill(array: np.ndarray, read: Callable[[int], np.ndarray | bool], progress: 
             pass
 
 
-def _decode(path: Path) -> Image.Image:
+def _decode(path: ImageFile) -> Image.Image:
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             return ImageOps.exif_transpose(image)
     except Exception as error:  # on broken files decoders raise nearly anything
         raise _unreadable(path, error) from error
 
 
-def _oriented_size(path: Path) -> tuple[int, int]:
+def _oriented_size(path: ImageFile) -> tuple[int, int]:
     """Width and height after EXIF orientation, from the header alone."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
             # Pillow has already swapped the sides of a turned TIFF.
             return image.size[::-1] if turned and image.format != "TIFF" else image.size
@@ -151,21 +150,21 @@ def _oriented_size(path: Path) -> tuple[int, int]:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> ImageError:
+def _unreadable(path: ImageFile, error: Exception) -> ImageError:
     reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     if isinstance(error, UnidentifiedImageError):
         reason = f"not an image in {', '.join(FORMATS)}"
     return ImageError(f"{path}: {reason}; replace or remove the file")
 
 
-def _eight_bits(image: Image.Image, path: Path) -> Image.Image:
+def _eight_bits(image: Image.Image, path: ImageFile) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise ImageError(f"{path}: values outside 0..65535; save it with 8 or 16 bits per channel")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # 257 = 65535 / 255
 
 
-def _rgb(image: Image.Image, path: Path) -> Image.Image:
+def _rgb(image: Image.Image, path: ImageFile) -> Image.Image:
     if image.mode == "F":
         raise ImageError(
             f"{path}: floating-point pixels, which do not say what is white;"

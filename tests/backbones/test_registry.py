@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,3 +74,18 @@ def test_random_weights_are_on_request_only():
     assert jax.tree.structure(variables) == jax.tree.structure(trained)
     assert np.all(variables["batch_stats"]["stem"]["norm"]["mean"] == 0)
     assert np.any(trained["batch_stats"]["stem"]["norm"]["mean"] != 0)
+
+
+def test_bfloat16_is_of_the_network_alone_and_moves_the_levels_a_little(tiny, stripes):
+    backbone, variables = tiny
+    variables, stripes = jax.device_put((variables, stripes))
+    coarse = dataclasses.replace(backbone, dtype="bfloat16")
+    levels = jax.jit(coarse.levels)(variables, stripes)
+    for level, expected in zip(levels, backbone.levels(variables, stripes), strict=True):
+        assert level.dtype == jnp.float32
+        error = np.linalg.norm(level - expected) / np.linalg.norm(expected)
+        assert 1e-4 < error < 0.05
+    gradient = jax.grad(lambda v: sum(level.mean() for level in coarse.levels(v, stripes)))
+    for leaf in jax.tree.leaves(gradient(variables)):
+        assert leaf.dtype == jnp.float32
+        assert np.isfinite(leaf).all()

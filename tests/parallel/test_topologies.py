@@ -63,7 +63,7 @@ def check(result, one, devices):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("parallelism", "processes", "devices"),
-    [("jit", 1, 8), ("pmap", 1, 8), ("jit", 2, 1)],
+    [("jit", 1, 8), ("pmap", 1, 8), ("jit", 2, 1), ("jit", 4, 1)],
 )
 def test_other_topologies_give_the_same_numbers(one, tmp_path, parallelism, processes, devices):
     Run(tmp_path, parallelism, processes, devices).finish()

@@ -19,7 +19,7 @@ from gaussft_jax.vicinity import vicinity
 
 
 def run(folder, parallelism):
-    backbone, variables = conftest.tiny_network()
+    backbone, variables = conftest.tiny_network(repeats=1)
     images = conftest.striped_images()
     scorer = Scorer(backbone, objectives.gaussian(), "max", 8)
     # 14 and 10 images in batches of 8 and 4: no device count above 2 divides any of them.
