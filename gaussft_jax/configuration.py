@@ -111,8 +111,11 @@ def check(config: ConfigDict) -> None:
 
 
 def differences(old: Mapping | ConfigDict, new: Mapping | ConfigDict) -> list[str]:
-    """`field: old -> new` for each field of two configurations that differs."""
-    old, new = _flat(old), _flat(new)
+    """`field: old -> new` for each field of two configurations that differs.
+
+    A field that `old` lacks is younger than the run that wrote it, which did as the default says.
+    """
+    old, new = _flat(default_config()) | _flat(old), _flat(new)
     return [
         f"{field}: {old.get(field)!r} -> {new.get(field)!r}"
         for field in sorted(old.keys() | new.keys())

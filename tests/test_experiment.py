@@ -63,6 +63,16 @@ def test_a_workdir_of_another_configuration_is_refused(parts, tmp_path):
     assert (tmp_path / "results.json").read_text() == before
 
 
+def test_a_workdir_from_before_a_field_existed_goes_on(parts, tmp_path):
+    before = train_and_evaluate(_config(parts, folds=(0,)), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["dtype"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="dtype: 'float32' -> 'bfloat16'"):
+        train_and_evaluate(_config(parts, folds=(0,), dtype="bfloat16"), tmp_path)
+    assert train_and_evaluate(_config(parts, folds=(0,)), tmp_path)["folds"] == before["folds"]
+
+
 def test_a_run_that_found_no_data_claims_no_workdir(parts, tmp_path):
     with pytest.raises(FileNotFoundError, match="no category 'screw'"):
         train_and_evaluate(_config(parts, "screw", folds=(0,)), tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.distributed
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -43,10 +44,12 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def one(tmp_path_factory):
+def one(tmp_path_factory, show):
     folder = tmp_path_factory.mktemp("one")
     Run(folder).finish()
-    return np.load(folder / "result.npz")
+    result = np.load(folder / "result.npz")
+    show("one device", result)
+    return result
 
 
 def check(result, one, devices):
@@ -65,13 +68,17 @@ def check(result, one, devices):
     ("parallelism", "processes", "devices"),
     [("jit", 1, 8), ("pmap", 1, 8), ("jit", 2, 1), ("jit", 4, 1)],
 )
-def test_other_topologies_give_the_same_numbers(one, tmp_path, parallelism, processes, devices):
+def test_other_topologies_give_the_same_numbers(
+    one, show, tmp_path, parallelism, processes, devices
+):
     Run(tmp_path, parallelism, processes, devices).finish()
-    check(np.load(tmp_path / "result.npz"), one, processes * devices)
+    result = np.load(tmp_path / "result.npz")
+    show(f"{processes} x {devices}, {parallelism}", result)
+    check(result, one, processes * devices)
 
 
 @pytest.mark.slow
-def test_a_dead_process_ends_the_run_and_another_topology_goes_on(one, tmp_path):
+def test_a_dead_process_ends_the_run_and_another_topology_goes_on(one, show, tmp_path):
     run = Run(tmp_path, processes=2)
     # Killed after its second epoch was saved.
     while not list((tmp_path / "checkpoint").glob("2")):
@@ -82,4 +89,6 @@ def test_a_dead_process_ends_the_run_and_another_topology_goes_on(one, tmp_path)
     assert run.processes[1].wait() != 0
     assert not (tmp_path / "result.npz").exists()
     Run(tmp_path, devices=3).finish()
-    check(np.load(tmp_path / "result.npz"), one, 3)
+    result = np.load(tmp_path / "result.npz")
+    show("2 x 1 killed, then 1 x 3", result)
+    check(result, one, 3)
