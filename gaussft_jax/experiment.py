@@ -15,7 +15,7 @@ from jaxtyping import Bool, UInt8
 from ml_collections import ConfigDict
 
 from gaussft_jax import configuration, objectives, parallel
-from gaussft_jax.backbones import load_backbone
+from gaussft_jax.backbones import LevelStore, load_backbone
 from gaussft_jax.data import (
     ImageFile,
     folds,
@@ -53,7 +53,9 @@ class _Photographs(NamedTuple):
     labels: tuple[str, ...]
 
 
-def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any]:
+def train_and_evaluate(
+    config: ConfigDict, workdir: str | Path, store: LevelStore | None = None
+) -> dict[str, Any]:
     """Run the experiment that `config` describes and leave its results in `workdir`.
 
     Written are `config.json`, `results.json`, `report.html`, `overlays/` (the first fold's
@@ -63,6 +65,8 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     Args:
         config: as `configuration.default_config`.
         workdir: a folder, created if missing.
+        store: levels of the frozen network, where other runs want them too; None for those of this
+            run alone.
 
     Returns:
         What results.json holds.
@@ -79,6 +83,9 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     size = config.image_size or backbone.image_size
     photographs = _read(config, size)
     scorer = Scorer(backbone, make_objective(config), config.aggregation, config.scoring_batch_size)
+    if not config.tune:
+        # Folds share most of their images.
+        scorer = scorer._replace(store=store or LevelStore(workdir))
     tuner = _make_tuner(config, scorer) if config.tune else None
     variables = parallel.put(variables)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, UInt8
 from tqdm import tqdm
 
 from gaussft_jax import parallel
-from gaussft_jax.backbones import Backbone, Variables
+from gaussft_jax.backbones import Backbone, LevelStore, Variables
 from gaussft_jax.gaussian import (
     Aggregation,
     Batches,
@@ -38,12 +38,14 @@ class Scorer(NamedTuple):
         objective: what distance means.
         aggregation: `max` or `mean` over the locations of a level, for the image score.
         batch_size: images per call.
+        store: keeps the levels of a network that stays frozen, for images that come again.
     """
 
     backbone: Backbone
     objective: Objective
     aggregation: Aggregation
     batch_size: int
+    store: LevelStore | None = None
 
     def fit(self, variables: Variables, images: Images) -> Any:
         """The objective's references, from good images.
@@ -52,13 +54,12 @@ class Scorer(NamedTuple):
             variables: of the backbone.
             images: RGB, uint8 [n s s 3], or a share.
         """
-        levels = _levels_function(self.backbone)
-        variables, images = parallel.put(variables), parallel.share(images)
+        levels, images = self._network(variables), parallel.share(images)
         progress = tqdm(desc="fit", unit=" images")
 
         def stream() -> Batches:
             for batch, valid in self._shown(images, progress):
-                yield levels(variables, batch), valid
+                yield levels(batch), valid
 
         with progress:
             return self.objective.fit(stream)
@@ -77,12 +78,12 @@ class Scorer(NamedTuple):
         self, variables: Variables, references: Any, images: Images
     ) -> Float[np.ndarray, "l n"]:
         """`gaussian.level_scores` of all images, float32 [levels n]; arguments as in `weigh`."""
-        function = _level_function(self.backbone, self.objective, self.aggregation)
-        variables, references = parallel.put((variables, references))
+        function = self._after(
+            variables, _level_scores(self.objective, self.aggregation), references
+        )
         images = parallel.share(images)
         parts = [
-            parallel.local_rows(function(variables, references, batch))
-            for batch, _ in images.batches(self.batch_size)
+            parallel.local_rows(function(batch)) for batch, _ in images.batches(self.batch_size)
         ]
         return images.gather(np.concatenate(parts)[: len(images.own)]).T
 
@@ -104,19 +105,36 @@ class Scorer(NamedTuple):
         Returns:
             float32 [n] and [n s s].
         """
-        function = _score_function(self.backbone, self.objective, self.aggregation)
-        variables, references, weights = parallel.put((variables, references, weights))
+        score = _score(self.objective, self.aggregation)
+        function = self._after(variables, score, references, weights)
         images = parallel.share(images)
         parts = []
         with tqdm(total=len(images), desc="score", unit=" images") as progress:
             for batch, _ in self._shown(images, progress):
-                both = function(variables, references, batch, weights)
+                both = function(batch)
                 parts.append([parallel.local_rows(values) for values in both])
         scores, maps = (
             images.gather(np.concatenate(rows)[: len(images.own)])
             for rows in zip(*parts, strict=True)
         )
         return scores, maps
+
+    def _network(self, variables: Variables) -> Callable:
+        levels, on_devices = _levels_function(self.backbone), parallel.put(variables)
+
+        def network(images):
+            return levels(on_devices, images)
+
+        return self.store.remembering(self.backbone, variables, network) if self.store else network
+
+    def _after(self, variables: Variables, of_levels: Callable, *others: Any) -> Callable:
+        """`of_levels` of what the network makes of images, compiled as one with it."""
+        others = parallel.put(others)
+        if self.store:
+            network, function = self._network(variables), _jitted(of_levels)
+            return lambda images: function(network(images), images.shape[1], *others)
+        variables, function = parallel.put(variables), _after_network(self.backbone, of_levels)
+        return lambda images: function(variables, images, *others)
 
     def _shown(self, images: parallel.Share, progress: tqdm) -> Iterator[tuple[Array, Array]]:
         """The batches; `progress` counts the images that are real."""
@@ -127,8 +145,9 @@ class Scorer(NamedTuple):
             left -= len(batch)
 
 
-def _jit(function: Callable) -> Callable:
-    return jax.jit(function, out_shardings=NamedSharding(parallel.mesh(), parallel.SPLIT))
+def _jit(function: Callable, **options: Any) -> Callable:
+    split = NamedSharding(parallel.mesh(), parallel.SPLIT)
+    return jax.jit(function, out_shardings=split, **options)
 
 
 @functools.cache
@@ -137,28 +156,36 @@ def _levels_function(backbone: Backbone) -> Callable:
 
 
 @functools.cache
-def _score_function(backbone: Backbone, objective: Objective, aggregation: Aggregation) -> Callable:
-    @_jit
+def _jitted(of_levels: Callable) -> Callable:
+    return _jit(of_levels, static_argnums=1)
+
+
+@functools.cache
+def _after_network(backbone: Backbone, of_levels: Callable) -> Callable:
+    return _jit(
+        lambda variables, images, *others: of_levels(
+            backbone.levels(variables, images), images.shape[1], *others
+        )
+    )
+
+
+@functools.cache
+def _score(objective: Objective, aggregation: Aggregation) -> Callable:
     def score(
-        variables, references, images: UInt8[Array, "n s s 3"], weights
+        levels, size, references, weights
     ) -> tuple[Float[Array, " n"], Float[Array, "n s s"]]:
-        levels = backbone.levels(variables, images)
         maps = objective.maps(references, levels)
         if objective.score:
             scores = objective.score(references, levels)
         else:
             scores = image_score(maps, aggregation, weights)
-        return scores, anomaly_map(maps, images.shape[1], weights)
+        return scores, anomaly_map(maps, size, weights)
 
     return score
 
 
 @functools.cache
-def _level_function(backbone: Backbone, objective: Objective, aggregation: Aggregation) -> Callable:
-    return _jit(
-        lambda variables, references, images: (
-            level_scores(
-                objective.maps(references, backbone.levels(variables, images)), aggregation
-            ).T
-        )
+def _level_scores(objective: Objective, aggregation: Aggregation) -> Callable:
+    return lambda levels, size, references: (
+        level_scores(objective.maps(references, levels), aggregation).T
     )

@@ -30,7 +30,7 @@ ALLOWED = {
         "backbones", "configuration", "data", "evaluation", "files", "objectives", "parallel",
         "report", "scoring", "training", "vicinity",
     },
-    "reproduction": {"configuration", "evaluation", "experiment", "files"},
+    "reproduction": {"backbones", "configuration", "evaluation", "experiment", "files"},
     "main": {"experiment", "parallel"},
     "cli": {"configuration", "data", "experiment", "files", "models", "report"},
 }  # fmt: skip

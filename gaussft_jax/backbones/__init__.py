@@ -2,6 +2,7 @@
 
 from gaussft_jax.backbones.depthwise import depthwise_convolution
 from gaussft_jax.backbones.efficientnet import EfficientNet
+from gaussft_jax.backbones.level_store import LevelStore
 from gaussft_jax.backbones.registry import Backbone, Levels, Variables, create, load_backbone
 from gaussft_jax.backbones.specification import SPECIFICATIONS, Specification, Stage
 
@@ -9,6 +10,7 @@ __all__ = [
     "SPECIFICATIONS",
     "Backbone",
     "EfficientNet",
+    "LevelStore",
     "Levels",
     "Specification",
     "Stage",

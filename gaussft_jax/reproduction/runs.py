@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
+from gaussft_jax.backbones import LevelStore
 from gaussft_jax.configuration import default_config, differences
 from gaussft_jax.experiment import train_and_evaluate
 from gaussft_jax.reproduction.paper import TABLES
@@ -47,7 +48,7 @@ def name_of(config: Mapping[str, Any]) -> str:
 def plan(
     tables: Sequence[int], categories: Sequence[str], common: Mapping[str, Any]
 ) -> tuple[Run, ...]:
-    """Every run that the tables' rows need, once, cheap ones first.
+    """Every run that the tables' rows need, once: frozen networks first, by category.
 
     Args:
         tables: their numbers.
@@ -61,25 +62,32 @@ def plan(
         if row.config is not None
     }
     runs = []
-    for name, changes in sorted(configs.items(), key=lambda item: bool(item[1].get("tune"))):
-        for category in categories:
+    for category in categories:
+        for name, changes in configs.items():
             config = default_config()
             config.update_from_flattened_dict({**common, **changes, "data.category": category})
             runs.append(Run(name, category, config))
-    return tuple(runs)
+    # Tuned ones by row, so that the first tables are complete first.
+    order = list(configs)
+    return tuple(sorted(runs, key=lambda run: order.index(run.name) if run.config.tune else -1))
 
 
-def reproduce(run: Run, out: Path) -> str | None:
+def reproduce(run: Run, out: Path, store: LevelStore | None = None) -> str | None:
     """Do the run, unless it is already done; what failed, or None.
 
     A run that was stopped goes on where it was. The traceback of a failure is kept as error.txt in
     the run's folder, and the next call tries again.
+
+    Args:
+        run: from `plan`.
+        out: folder of all runs.
+        store: for the levels of frozen networks, so that runs on one category share them.
     """
     folder = run.folder(out)
     if _done(folder, run.config):
         return None
     try:
-        train_and_evaluate(run.config, folder)
+        train_and_evaluate(run.config, folder, store)
     except Exception as error:
         # Whatever one run met, the others are still worth running.
         folder.mkdir(parents=True, exist_ok=True)
