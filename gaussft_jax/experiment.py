@@ -1,6 +1,5 @@
 """An experiment from configuration to results: folds fitted, scored, measured and reported."""
 
-import csv
 import json
 import platform
 import time
@@ -27,8 +26,8 @@ from gaussft_jax.data import (
     read_masks,
     read_tfds_category,
 )
-from gaussft_jax.evaluation import Scored, evaluate, summarise
-from gaussft_jax.files import replacing, write_json
+from gaussft_jax.evaluation import Scored, evaluate, read_scored, summarise, write_scored
+from gaussft_jax.files import write_json
 from gaussft_jax.objectives import Objective
 from gaussft_jax.report import write_overlays, write_report
 from gaussft_jax.scoring import Scorer
@@ -205,19 +204,9 @@ def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> di
     metrics, undefined = evaluate(scored)
     record |= {**metrics, "seconds": time.perf_counter() - start, "notes": notes | undefined}
     if parallel.is_first():
-        _write_fold(folder, record, scored, keep_maps=fold == config.folds[0])
+        write_scored(folder, scored, maps=fold == config.folds[0])
+        write_json(folder / "result.json", record)
     return record
-
-
-def _write_fold(folder: Path, record: dict[str, Any], scored: Scored, keep_maps: bool) -> None:
-    with replacing(folder / "scores.csv") as path, path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("image", "label", "score"))
-        writer.writerows(zip(scored.names, scored.labels, scored.scores.tolist(), strict=True))
-    if keep_maps:
-        with replacing(folder / "maps.npy") as path, path.open("wb") as file:
-            np.save(file, scored.maps)
-    write_json(folder / "result.json", record)
 
 
 def _results(config: ConfigDict, size: int, records: list[dict[str, Any]]) -> dict[str, Any]:
@@ -250,11 +239,7 @@ def _show(
     fold: int,
 ) -> None:
     """The report and the overlays, from what the fold left on disk."""
-    folder = workdir / f"fold{fold}"
-    with (folder / "scores.csv").open(newline="") as file:
-        scores = np.array([float(row["score"]) for row in csv.DictReader(file)], np.float32)
-    maps = np.load(folder / "maps.npy")
-    scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
+    scored = read_scored(workdir / f"fold{fold}", photographs.masks)
     write_overlays(workdir / "overlays", images, scored)
     histories = [_history(workdir / f"fold{record['fold']}", record) for record in results["folds"]]
     report = write_report(

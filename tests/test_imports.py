@@ -19,7 +19,7 @@ ALLOWED = {
     "backbones": {"weights"},
     "data": {"files"},
     "parallel": set(),
-    "evaluation": set(),
+    "evaluation": {"files"},
     "objectives": {"gaussian"},
     "report": {"evaluation", "files"},
     "scoring": {"backbones", "gaussian", "objectives", "parallel"},
@@ -30,7 +30,10 @@ ALLOWED = {
         "backbones", "configuration", "data", "evaluation", "files", "objectives", "parallel",
         "report", "scoring", "training", "vicinity",
     },
-    "reproduction": {"backbones", "configuration", "evaluation", "experiment", "files"},
+    "reproduction": {
+        "backbones", "configuration", "data", "evaluation", "experiment", "files", "report",
+        "vicinity",
+    },
     "main": {"experiment", "parallel"},
     "cli": {"configuration", "data", "experiment", "files", "models", "report"},
 }  # fmt: skip

@@ -12,7 +12,7 @@ from gaussft_jax.evaluation.roc import (
     rank_metrics,
     roc_curve,
 )
-from gaussft_jax.evaluation.scored import GOOD, Scored
+from gaussft_jax.evaluation.scored import GOOD, Scored, read_scored, write_scored
 
 __all__ = [
     "GOOD",
@@ -29,7 +29,9 @@ __all__ = [
     "p_values",
     "pro_curve",
     "rank_metrics",
+    "read_scored",
     "roc_curve",
     "summarise",
     "threshold",
+    "write_scored",
 ]

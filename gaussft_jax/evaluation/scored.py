@@ -1,10 +1,15 @@
 """The scored test images of one fold: what metrics, figures and the report are made from."""
 
+import csv
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
-__all__ = ["GOOD", "Scored"]
+from gaussft_jax.files import replacing
+
+__all__ = ["GOOD", "Scored", "read_scored", "write_scored"]
 
 GOOD = "good"
 
@@ -30,3 +35,23 @@ class Scored(NamedTuple):
     def defective(self) -> np.ndarray:
         """Whether an image has any defect, bool [n]."""
         return np.array([label != GOOD for label in self.labels])
+
+
+def write_scored(folder: Path, scored: Scored, maps: bool = True) -> None:
+    """Write scores.csv (image, label, score) and, if wanted, maps.npy into `folder`."""
+    with replacing(folder / "scores.csv") as path, path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("image", "label", "score"))
+        writer.writerows(zip(scored.names, scored.labels, scored.scores.tolist(), strict=True))
+    if maps:
+        with replacing(folder / "maps.npy") as path, path.open("wb") as file:
+            np.save(file, scored.maps)
+
+
+def read_scored(folder: Path, masks: Bool[np.ndarray, "n s s"] | None) -> Scored:
+    """What `write_scored` left in `folder`, with the masks, which it does not keep."""
+    with (folder / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names, labels = (tuple(row[field] for row in rows) for field in ("image", "label"))
+    scores = np.array([float(row["score"]) for row in rows], np.float32)
+    return Scored(names, labels, scores, np.load(folder / "maps.npy"), masks)

@@ -1,11 +1,19 @@
 """Heatmap overlays, figures and the HTML page that show what a run found."""
 
 from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
-from gaussft_jax.report.overlays import heatmap_overlay, mask_outline, write_overlays
+from gaussft_jax.report.overlays import (
+    COLOURS,
+    heatmap_overlay,
+    map_range,
+    mask_outline,
+    write_overlays,
+)
 from gaussft_jax.report.page import write_report
 
 __all__ = [
+    "COLOURS",
     "heatmap_overlay",
+    "map_range",
     "mask_outline",
     "pro_figure",
     "roc_figure",

@@ -1,7 +1,18 @@
-"""The paper's tables: their rows as data, the runs they need, and the tables they make."""
+"""The paper's tables and figures: rows as data, the runs they need, and what they make."""
 
+from gaussft_jax.reproduction.figures import vicinity_figure, write_figures
 from gaussft_jax.reproduction.paper import TABLES, Row, Table
 from gaussft_jax.reproduction.runs import Run, plan, reproduce
 from gaussft_jax.reproduction.tables import write_tables
 
-__all__ = ["TABLES", "Row", "Run", "Table", "plan", "reproduce", "write_tables"]
+__all__ = [
+    "TABLES",
+    "Row",
+    "Run",
+    "Table",
+    "plan",
+    "reproduce",
+    "vicinity_figure",
+    "write_figures",
+    "write_tables",
+]

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,12 @@ from gaussft_jax.reproduction.runs import name_of
 __all__ = ["write_tables"]
 
 
-def write_tables(out: str | Path, numbers: Sequence[int], categories: Sequence[str]) -> Path:
+def write_tables(
+    out: str | Path,
+    numbers: Sequence[int],
+    categories: Sequence[str],
+    figures: Mapping[str, Path] | None = None,
+) -> Path:
     """Write table1.md, .csv, .json and so on, and tables.html, from the runs under `out`.
 
     A figure is the mean over a run's folds, then mean and standard error over the categories. A row
@@ -26,6 +31,7 @@ def write_tables(out: str | Path, numbers: Sequence[int], categories: Sequence[s
         out: folder that `reproduce` was given.
         numbers: of the tables.
         categories: columns.
+        figures: title and file, in `out`, of those to show below the tables.
 
     Returns:
         The HTML page.
@@ -53,6 +59,7 @@ def write_tables(out: str | Path, numbers: Sequence[int], categories: Sequence[s
             (number, TABLES[number], [_cells(record, categories) for record in records])
             for number, records in tables.items()
         ],
+        figures={title: path.name for title, path in (figures or {}).items()},
     )
     _write(out / "tables.html", page)
     return out / "tables.html"

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from gaussft_jax.reproduction import TABLES, plan, reproduce, write_tables
+from gaussft_jax.evaluation import Scored
+from gaussft_jax.reproduction import TABLES, plan, reproduce, write_figures, write_tables
+from gaussft_jax.reproduction.figures import representative
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduce"
 
@@ -74,6 +77,27 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
         (tmp_path / "table2.md").read_text()
     )
     assert "not run" in page.read_text()
+
+
+def test_figures_show_what_the_run_left(parts, tmp_path):
+    for category in ("bolt", "nut"):
+        run = next(r for r in _plan(parts, 2, categories=(category,)) if r.name == "frozen")
+        assert reproduce(run, tmp_path) is None
+    figures = write_figures(tmp_path, parts, ("bolt", "nut", "gear"))
+    # The nut has no masks.
+    assert [path.name for path in figures.values()] == [
+        "figure2.png", "figure3-bolt.png", "scores-bolt.svg", "pro-bolt.svg",
+    ]  # fmt: skip
+    with Image.open(tmp_path / "figure3-bolt.png") as image:
+        assert len(np.unique(np.asarray(image).reshape(-1, 4), axis=0)) > 100
+    page = write_tables(tmp_path, [2], ("bolt", "nut"), figures).read_text()
+    assert all(f'src="{path.name}"' in page for path in figures.values())
+
+
+def test_successes_are_found_best_and_failures_missed():
+    labels = ("good", "cut", "cut", "dent", "dent", "hole")
+    scored = Scored(labels, labels, np.array([9, 5, 8, 1, 2, 7.0]), None, None)
+    assert representative(scored).tolist() == [2, 5, 4, 3, 1]
 
 
 @pytest.mark.parametrize(
