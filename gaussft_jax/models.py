@@ -1,26 +1,71 @@
-"""A fitted detector: from good images to a folder, and from that folder to scores and maps."""
+"""A fitted detector: from good images to a folder, and from that folder to judged images."""
 
+import functools
 import json
+import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Float, UInt8
 from safetensors.numpy import load_file, save_file
 
-from gaussft_jax.backbones import Backbone, Variables, create, load_backbone
+from gaussft_jax.backbones import Backbone, LevelStore, Variables, create, load_backbone
+from gaussft_jax.data import folds
+from gaussft_jax.evaluation import cross_p_values, threshold
 from gaussft_jax.files import replacing_folder, sha256_of, write_json
-from gaussft_jax.gaussian import Aggregation, Gaussian, Kind, LowRankGaussian
+from gaussft_jax.gaussian import (
+    Aggregation,
+    Gaussian,
+    Kind,
+    LowRankGaussian,
+    anomaly_map,
+    image_score,
+)
 from gaussft_jax.objectives import gaussian
 from gaussft_jax.scoring import Scorer
 
-__all__ = ["Detector"]
+__all__ = ["Calibration", "Detector", "Prediction"]
 
-_SCHEMA = 1
+_SCHEMA = 2
 _BATCH = 16
+
+Calibrate = Literal["auto", "split", "cross", "none"]
+_ENOUGH = 99  # held-out images from which on a false-alarm rate of 1 % can be told
+
+
+class Calibration(NamedTuple):
+    """What good images that were held out of the fit look like to the detector.
+
+    Attributes:
+        scores: for each model, those of the images held out of it, distance.
+        peaks: the largest value in the map of each of these images by its model, distance [n].
+    """
+
+    scores: tuple[Float[np.ndarray, " _"], ...]
+    peaks: Float[np.ndarray, " n"]
+
+
+class Prediction(NamedTuple):
+    """Judged images.
+
+    Attributes:
+        scores: float32 [n], Mahalanobis distance, mean over the detector's models.
+        maps: anomaly maps, float32 [n s s], distance, likewise.
+        p_values: how often a good image looks at least as anomalous, in (0, 1], float64 [n]; None
+            without calibration. Calling all of p <= alpha defective raises a false alarm for a
+            share of at most alpha of the good images (see `evaluation.p_values`; across folds,
+            `evaluation.cross_p_values`).
+    """
+
+    scores: Float[np.ndarray, " n"]
+    maps: Float[np.ndarray, "n s s"]
+    p_values: Float[np.ndarray, " n"] | None
 
 
 class Detector(NamedTuple):
@@ -29,16 +74,18 @@ class Detector(NamedTuple):
     Attributes:
         backbone: the network.
         variables: its weights.
-        gaussians: one per level.
+        models: one, or one per fold; each has a Gaussian per level.
         image_size: side of the square that every image is resized to, pixels.
         aggregation: `max` or `mean` over the locations of a level, for the image score.
+        calibration: from held-out good images; None without.
     """
 
     backbone: Backbone
     variables: Variables
-    gaussians: tuple[Gaussian, ...]
+    models: tuple[tuple[Gaussian | LowRankGaussian, ...], ...]
     image_size: int
     aggregation: Aggregation = "max"
+    calibration: Calibration | None = None
 
     @classmethod
     def fit(
@@ -48,6 +95,7 @@ class Detector(NamedTuple):
         kind: Kind = "tied",
         aggregation: Aggregation = "max",
         weights: str | Path | None = None,
+        calibrate: Calibrate = "auto",
     ) -> "Detector":
         """The detector of what differs from `images`.
 
@@ -57,25 +105,70 @@ class Detector(NamedTuple):
             kind: `tied`, `global` or `local` Gaussians.
             aggregation: `max` or `mean`.
             weights: as in `load_backbone`.
+            calibrate: `split` holds a fifth of the images out of the fit. `cross` does so five
+                times and keeps five models, so that every image serves for both: finer p-values
+                from few images, and twice the time to judge. `none` fits to all images. `auto`
+                splits where a fifth is enough for a false-alarm rate of 1 %, else crosses; of
+                fewer than five images none is held out.
 
         Raises:
             ValueError: fewer than two images, or images that are all the same.
         """
         network, variables = load_backbone(backbone, weights)
         scorer = Scorer(network, gaussian(kind), aggregation, _BATCH)
-        gaussians = scorer.fit(variables, images)
-        return cls(network, variables, gaussians, images.shape[1], aggregation)
+        parts = _parts(len(images), calibrate)
+        if len(parts) > 1:
+            scorer = scorer._replace(store=LevelStore(tempfile.gettempdir()))
+        models, scores, peaks = [], [], []
+        for training, held_out in parts:
+            model = scorer.fit(variables, images[training])
+            models.append(model)
+            if len(held_out):
+                judged = scorer.apply(_judge(aggregation), variables, images[held_out], (model,))
+                scores.append(judged[0])
+                peaks.append(judged[1].max((1, 2)))
+        calibration = Calibration(tuple(scores), np.concatenate(peaks)) if scores else None
+        size = images.shape[1]
+        return cls(network, variables, tuple(models), size, aggregation, calibration)
 
     def predict(
-        self, images: UInt8[np.ndarray, "n s s 3"]
-    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n s s"]]:
-        """Image scores [n] and anomaly maps [n s s], float32, Mahalanobis distance.
+        self, images: UInt8[np.ndarray, "n s s 3"], progress: str | None = None
+    ) -> Prediction:
+        """Scores, anomaly maps and p-values of images.
 
         Args:
             images: RGB, uint8 [n s s 3], resized to `image_size`.
+            progress: label of a progress bar; None shows none.
         """
         scorer = Scorer(self.backbone, gaussian(), self.aggregation, min(_BATCH, len(images)))
-        return scorer.score(self.variables, self.gaussians, images)
+        scores, maps, by_model = scorer.apply(
+            _judge(self.aggregation), self.variables, images, self.models, progress=progress
+        )
+        p_values = None
+        if self.calibration:
+            p_values = cross_p_values(self.calibration.scores, by_model.T)
+        return Prediction(scores, maps, p_values)
+
+    def judge(self, images: UInt8[Array, "n s s 3"]) -> tuple[Array, Array, Array]:
+        """Scores [n] and maps [n s s] by all models together, and scores [n k] by each; pure."""
+        levels = self.backbone.levels(jax.tree.map(jnp.asarray, self.variables), images)
+        return _judge(self.aggregation)(levels, self.image_size, self.models)
+
+    def pixel_threshold(self, alpha: float) -> float:
+        """The map value that a share of at most alpha of the good images exceeds anywhere.
+
+        Where there are several models, each image was compared with the one it was held out of,
+        and the guarantee holds for those; the mean of the models stays below it as a rule.
+
+        Args:
+            alpha: false-alarm rate, at least 1 / (n + 1) for n held-out images.
+
+        Raises:
+            ValueError: the detector is not calibrated, or on too few images.
+        """
+        if not self.calibration:
+            raise ValueError("the detector is not calibrated: fit it with calibrate='split'")
+        return threshold(self.calibration.peaks, alpha)
 
     def save(self, folder: str | Path) -> None:
         """Write the detector into `folder`, in place of an earlier one; whole or not at all.
@@ -87,17 +180,28 @@ class Detector(NamedTuple):
             f"variables/{name}": array
             for name, array in flatten_dict(self.variables, sep="/").items()
         }
-        for level, gaussian_ in enumerate(self.gaussians):
-            arrays |= {
-                f"gaussians/{level}/{name}": array for name, array in gaussian_._asdict().items()
-            }
+        for number, model in enumerate(self.models):
+            for level, fitted in enumerate(model):
+                arrays |= {
+                    f"models/{number}/{level}/{name}": array
+                    for name, array in fitted._asdict().items()
+                }
+        if self.calibration:
+            arrays["calibration/peaks"] = self.calibration.peaks
+            for number, scores in enumerate(self.calibration.scores):
+                arrays[f"calibration/scores/{number}"] = scores
         description = {
             "schema": _SCHEMA,
             "backbone": self.backbone.name,
             "image_size": self.image_size,
             "aggregation": self.aggregation,
-            "levels": len(self.gaussians),
+            "mean": self.backbone.mean,
+            "std": self.backbone.std,
+            "levels": len(self.models[0]),
+            "models": len(self.models),
+            "held_out": len(self.calibration.peaks) if self.calibration else 0,
             "version": version("gaussft_jax"),
+            "jax": version("jax"),
         }
         with replacing_folder(folder) as beside:
             arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -127,14 +231,51 @@ class Detector(NamedTuple):
         if sha256_of(arrays_path) != description["sha256"]:
             raise ValueError(f"{arrays_path} was changed since it was written; fit it again")
         tree = unflatten_dict(load_file(arrays_path), sep="/")
-        gaussians = tuple(
-            (LowRankGaussian if "basis" in fields else Gaussian)(**fields)
-            for _, fields in sorted(tree["gaussians"].items(), key=lambda item: int(item[0]))
+        models = tuple(
+            tuple(
+                (LowRankGaussian if "basis" in fields else Gaussian)(**fields)
+                for fields in _in_order(model)
+            )
+            for model in _in_order(tree["models"])
         )
+        calibration = None
+        if "calibration" in tree:
+            scores = _in_order(tree["calibration"]["scores"])
+            calibration = Calibration(tuple(scores), tree["calibration"]["peaks"])
         return cls(
             create(description["backbone"]),
             tree["variables"],
-            jax.tree.map(jax.numpy.asarray, gaussians),
+            jax.tree.map(jnp.asarray, models),
             description["image_size"],
             description["aggregation"],
+            calibration,
         )
+
+
+def _in_order(numbered):
+    return [value for _, value in sorted(numbered.items(), key=lambda item: int(item[0]))]
+
+
+def _parts(n: int, calibrate: Calibrate):
+    """Which images each model is fitted to, and which are held out of it."""
+    if calibrate == "auto":
+        calibrate = "none" if n < 5 else "split" if n // 5 >= _ENOUGH else "cross"
+    if calibrate == "none":
+        return [(np.arange(n), np.arange(0))]
+    return folds(n)[:1] if calibrate == "split" else folds(n)
+
+
+@functools.cache
+def _judge(aggregation: Aggregation) -> Callable:
+    """Score and map by all models together, and the score by each."""
+
+    def judge(levels, size, models):
+        by_model, maps = [], []
+        for model in models:
+            distances = gaussian().maps(model, levels)
+            by_model.append(image_score(distances, aggregation))
+            maps.append(anomaly_map(distances, size))
+        by_model = jnp.stack(by_model, 1)
+        return by_model.mean(1), sum(maps) / len(maps), by_model
+
+    return judge

@@ -78,14 +78,9 @@ class Scorer(NamedTuple):
         self, variables: Variables, references: Any, images: Images
     ) -> Float[np.ndarray, "l n"]:
         """`gaussian.level_scores` of all images, float32 [levels n]; arguments as in `weigh`."""
-        function = self._after(
-            variables, _level_scores(self.objective, self.aggregation), references
-        )
-        images = parallel.share(images)
-        parts = [
-            parallel.local_rows(function(batch)) for batch, _ in images.batches(self.batch_size)
-        ]
-        return images.gather(np.concatenate(parts)[: len(images.own)]).T
+        of_levels = _level_scores(self.objective, self.aggregation)
+        (scores,) = self.apply(of_levels, variables, images, references)
+        return scores.T
 
     def score(
         self,
@@ -105,19 +100,40 @@ class Scorer(NamedTuple):
         Returns:
             float32 [n] and [n s s].
         """
-        score = _score(self.objective, self.aggregation)
-        function = self._after(variables, score, references, weights)
+        of_levels = _score(self.objective, self.aggregation)
+        return self.apply(of_levels, variables, images, references, weights, progress="score")
+
+    def apply(
+        self,
+        of_levels: Callable[..., tuple[Array, ...]],
+        variables: Variables,
+        images: Images,
+        *others: Any,
+        progress: str | None = None,
+    ) -> tuple[np.ndarray, ...]:
+        """A pure function of every image's levels, compiled as one with the network.
+
+        Args:
+            of_levels: (levels, image size, *others) -> arrays with an entry for each image. It is
+                compiled once for as long as it is the same object.
+            variables: of the backbone.
+            images: RGB, uint8 [n s s 3], or a share.
+            others: pytrees of arrays.
+            progress: label of a progress bar; None shows none.
+
+        Returns:
+            The arrays of all images, on the host.
+        """
+        function = self._after(variables, of_levels, *others)
         images = parallel.share(images)
         parts = []
-        with tqdm(total=len(images), desc="score", unit=" images") as progress:
-            for batch, _ in self._shown(images, progress):
-                both = function(batch)
-                parts.append([parallel.local_rows(values) for values in both])
-        scores, maps = (
+        with tqdm(total=len(images), desc=progress, unit=" images", disable=not progress) as bar:
+            for batch, _ in self._shown(images, bar):
+                parts.append([parallel.local_rows(values) for values in function(batch)])
+        return tuple(
             images.gather(np.concatenate(rows)[: len(images.own)])
             for rows in zip(*parts, strict=True)
         )
-        return scores, maps
 
     def _network(self, variables: Variables) -> Callable:
         levels, on_devices = _levels_function(self.backbone), parallel.put(variables)
@@ -187,5 +203,5 @@ def _score(objective: Objective, aggregation: Aggregation) -> Callable:
 @functools.cache
 def _level_scores(objective: Objective, aggregation: Aggregation) -> Callable:
     return lambda levels, size, references: (
-        level_scores(objective.maps(references, levels), aggregation).T
+        level_scores(objective.maps(references, levels), aggregation).T,
     )

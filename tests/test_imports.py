@@ -25,7 +25,10 @@ ALLOWED = {
     "scoring": {"backbones", "gaussian", "objectives", "parallel"},
     "training": {"backbones", "files", "gaussian", "objectives", "parallel", "vicinity"},
     "configuration": {"backbones", "training"},
-    "models": {"backbones", "data", "files", "gaussian", "objectives", "scoring"},
+    "models": {
+        "backbones", "data", "evaluation", "files", "gaussian", "objectives", "scoring",
+    },
+    "export": {"models"},
     "experiment": {
         "backbones", "configuration", "data", "evaluation", "files", "objectives", "parallel",
         "report", "scoring", "training", "vicinity",
