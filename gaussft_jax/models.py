@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Float, UInt8
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from gaussft_jax.backbones import Backbone, LevelStore, Variables, create, load_backbone
 from gaussft_jax.data import folds
@@ -154,6 +154,11 @@ class Detector(NamedTuple):
         levels = self.backbone.levels(jax.tree.map(jnp.asarray, self.variables), images)
         return _judge(self.aggregation)(levels, self.image_size, self.models)
 
+    @property
+    def smallest_rate(self) -> float | None:
+        """The smallest false-alarm rate that the calibration can tell, 1 / (n + 1)."""
+        return 1 / (1 + len(self.calibration.peaks)) if self.calibration else None
+
     def pixel_threshold(self, alpha: float) -> float:
         """The map value that a share of at most alpha of the good images exceeds anywhere.
 
@@ -205,7 +210,7 @@ class Detector(NamedTuple):
         }
         with replacing_folder(folder) as beside:
             arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-            save_file(arrays, beside / "arrays.safetensors")
+            (beside / "arrays.safetensors").write_bytes(save(arrays))
             description["sha256"] = sha256_of(beside / "arrays.safetensors")
             write_json(beside / "detector.json", description)
 

@@ -38,7 +38,11 @@ ALLOWED = {
         "vicinity",
     },
     "main": {"experiment", "parallel"},
-    "cli": {"configuration", "data", "experiment", "files", "models", "report"},
+    "commands": {
+        "backbones", "configuration", "data", "evaluation", "experiment", "export", "files",
+        "gaussian", "models", "report", "weights",
+    },
+    "cli": {"commands"},
 }  # fmt: skip
 
 

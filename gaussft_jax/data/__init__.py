@@ -1,7 +1,14 @@
 """Data: folders of images, their pixels, folds, and the built-in photographs."""
 
 from gaussft_jax.data.cifar10 import OneVersusRest, is_cifar10, read_cifar10
-from gaussft_jax.data.folder import Category, ImageFile, TestImage, list_images, read_category
+from gaussft_jax.data.folder import (
+    Category,
+    ImageFile,
+    TestImage,
+    list_images,
+    read_category,
+    read_test,
+)
 from gaussft_jax.data.folds import folds
 from gaussft_jax.data.images import ImageError, read_image, read_images, read_mask, read_masks
 from gaussft_jax.data.photographs import PHOTOGRAPHS, write_photographs
@@ -24,6 +31,7 @@ __all__ = [
     "read_images",
     "read_mask",
     "read_masks",
+    "read_test",
     "read_tfds_category",
     "write_photographs",
 ]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Category", "ImageFile", "TestImage", "list_images", "read_category"]
+__all__ = ["Category", "ImageFile", "TestImage", "list_images", "read_category", "read_test"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -72,14 +72,34 @@ def read_category(root: str | Path, category: str) -> Category:
     train = list_images(folder / "train" / "good")
     if not (folder / "test").exists():
         return Category(category, train, ())
-    labels = _folders(folder / "test")
+    return Category(category, train, read_test(folder / "test"))
+
+
+def read_test(folder: str | Path) -> tuple[TestImage, ...]:
+    """The labelled images of `folder/<label>`, with the masks of `folder/../ground_truth/<label>`.
+
+    Args:
+        folder: `test` of a category, or any folder of folders; `good` is the label without defects.
+
+    Returns:
+        The images sorted by label, then by file name; masks as in `read_category`.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It has no folder, one of them holds no image, or an image lacks its mask though
+            others have one.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder: give one of folders of images")
+    labels = _folders(folder)
     if not labels:
         raise ValueError(
-            f"{folder / 'test'} is empty: put the images into test/good and test/<defect>,"
+            f"{folder} is empty: put the images into {folder.name}/good and {folder.name}/<defect>,"
             " or remove the folder if there is nothing to test on"
         )
-    test = tuple(image for label in labels for image in _test_images(folder, label.name))
-    return Category(category, train, test)
+    truth = folder.parent / "ground_truth"
+    return tuple(image for label in labels for image in _test_images(label, truth / label.name))
 
 
 def list_images(folder: str | Path) -> tuple[Path, ...]:
@@ -101,9 +121,8 @@ def list_images(folder: str | Path) -> tuple[Path, ...]:
     return tuple(images)
 
 
-def _test_images(folder: Path, label: str) -> list[TestImage]:
-    images = list_images(folder / "test" / label)
-    truth = folder / "ground_truth" / label
+def _test_images(folder: Path, truth: Path) -> list[TestImage]:
+    images, label = list_images(folder), folder.name
     if label == "good" or not truth.is_dir():
         return [TestImage(path, label, None) for path in images]
     masks = {path.stem: path for path in list_images(truth)}

@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Integer, UInt8
+from jaxtyping import Float, Float32, Integer, UInt8
 from PIL import Image
 
 from gaussft_jax.evaluation import Scored
@@ -24,6 +24,7 @@ class Picture(NamedTuple):
         name: `defect/file`.
         label: `good` or the name of the defect.
         score: image score, distance.
+        p_value: as `evaluation.p_values`; None without calibration.
         rank: how it stands to the images of the other kind, a sentence; empty if there are none.
         outlined: whether the photograph has the outline of a mask.
         hottest: where the map is largest, as `upper left`.
@@ -34,6 +35,7 @@ class Picture(NamedTuple):
     name: str
     label: str
     score: float
+    p_value: float | None
     rank: str
     outlined: bool
     hottest: str
@@ -49,12 +51,17 @@ class Group(NamedTuple):
     pictures: list[Picture]
 
 
-def galleries(images: UInt8[np.ndarray, "n s s 3"], scored: Scored) -> list[Group]:
+def galleries(
+    images: UInt8[np.ndarray, "n s s 3"],
+    scored: Scored,
+    p_values: Float[np.ndarray, " n"] | None = None,
+) -> list[Group]:
     """The groups of the page; one without images (no good, or no defective ones) is left out.
 
     Args:
         images: test photographs, uint8 [n s s 3], in the order of `scored`.
         scored: the test images as one fold scored them.
+        p_values: of the images, where there are any.
     """
     falling = np.argsort(-scored.scores, kind="stable")
     bad = scored.defective[falling]
@@ -78,14 +85,17 @@ def galleries(images: UInt8[np.ndarray, "n s s 3"], scored: Scored) -> list[Grou
         ),
     ]
     return [
-        Group(title, reading, _pictures(order[:_SHOWN], images, scored))
+        Group(title, reading, _pictures(order[:_SHOWN], images, scored, p_values))
         for title, reading, order in groups
         if order.size
     ]
 
 
 def _pictures(
-    chosen: Integer[np.ndarray, " k"], images: UInt8[np.ndarray, "n s s 3"], scored: Scored
+    chosen: Integer[np.ndarray, " k"],
+    images: UInt8[np.ndarray, "n s s 3"],
+    scored: Scored,
+    p_values: Float[np.ndarray, " n"] | None,
 ) -> list[Picture]:
     low, high = map_range(scored)
     pictures = []
@@ -100,6 +110,7 @@ def _pictures(
                 name=scored.names[i],
                 label=scored.labels[i],
                 score=float(scored.scores[i]),
+                p_value=None if p_values is None else float(p_values[i]),
                 rank=_rank(i, scored),
                 outlined=outlined,
                 hottest=_hottest(scored.maps[i]),

@@ -1,15 +1,17 @@
-"""One HTML file that shows what a run found: offline, without scripts, on any screen."""
+"""One HTML file that shows what a run found: offline, on any screen."""
 
 import json
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gaussft_jax.evaluation import GOOD, Scored, Undefined, pro_curve, roc_curve, summarise
@@ -65,6 +67,7 @@ def write_report(
     scored: Scored,
     histories: Sequence[Mapping[str, Any]] = (),
     fold: int = 0,
+    p_values: Float[np.ndarray, " n"] | None = None,
 ) -> Path:
     """Write the report of a run as one HTML file and return its path.
 
@@ -78,9 +81,14 @@ def write_report(
         scored: the test images as one fold scored them.
         histories: training history of each fold (`training_curves`); empty without training.
         fold: the fold that `scored` comes from.
+        p_values: of the images, for decisions at a false-alarm rate that the reader chooses.
     """
     page = _environment().get_template("page.html.j2")
     low, high = map_range(scored)
+    script = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+    judged = None
+    if p_values is not None and len(set(scored.defective.tolist())) == 2:
+        judged = json.dumps(list(zip(p_values.tolist(), scored.defective.tolist(), strict=True)))
     text = page.render(
         results=results,
         notes=results.get("notes", {}),
@@ -91,11 +99,14 @@ def write_report(
         good=GOOD,
         fold=fold,
         plots=_plots(scored, histories),
-        groups=galleries(images, scored),
+        groups=galleries(images, scored, p_values),
         outlined=scored.masks is not None,
         low=low,
         high=high,
         gradient=_gradient(),
+        judged=judged,
+        script=script,
+        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -85,7 +85,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("GAUSSFT_CACHE") or platformdirs.user_cache_path("gaussft_jax"))
 
 
-def locate(name: str) -> Path:
+def locate(name: str, fetch: bool = True) -> Path:
     """The weights of a network on this machine, for `load_weights`; fetched if they are not there.
 
     Looked for in this order: the folder `NAME` in the cache, written by `scripts/convert`; the
@@ -93,6 +93,7 @@ def locate(name: str) -> Path:
 
     Args:
         name: a key of `SOURCES`.
+        fetch: False only looks at this machine.
 
     Raises:
         ValueError: the name is unknown, or the file's sha256 is not the known one.
@@ -110,6 +111,8 @@ def locate(name: str) -> Path:
         verify(path, source.sha256)
         return path
     if source.address.startswith("http"):
+        if not fetch:
+            raise FileNotFoundError(f"{source.file} is not in {folder}")
         try:
             download(source.address, path, source.sha256)
         except OSError as error:

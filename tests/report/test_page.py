@@ -1,6 +1,7 @@
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import Counter
+from hashlib import sha256
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -72,7 +73,12 @@ def chosen(scored, *indices):
 
 def test_page_holds_all_it_shows(write, histories):
     page = write(histories=histories)
-    assert not page.all("script") and not page.all("link")
+    assert not page.all("link")
+    # The policy lets this one script run and no other.
+    (script,) = re.findall(r"<script>(.*?)</script>", page.html, re.DOTALL)
+    assert page.all("script") == [{}]
+    digest = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page.html
     for tag, attributes in page.elements:
         for name, value in attributes.items():
             assert not name.startswith("on")
@@ -197,7 +203,7 @@ def test_hostile_names_are_text(write, scored, make_results):
     labels = tuple("good" if label == "good" else evil for label in scored.labels)
     names = tuple(f"{label}/{i}'{evil}{chr(0xDCE4)}" for i, label in enumerate(labels))
     page = write(scored=scored._replace(labels=labels, names=names))
-    assert len(page.all("img")) == 36 and not page.all("script") and not page.all("b")
+    assert len(page.all("img")) == 36 and page.all("script") == [{}] and not page.all("b")
     assert "metal <b>nut</b>" in page.text
     assert "</pre><script>alert(1)</script>" in page.text
     assert evil in page.text

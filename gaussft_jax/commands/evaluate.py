@@ -1,0 +1,99 @@
+"""`gaussft evaluate`: a detector against labelled images."""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+HELP = "measure a detector on labelled images, make a report"
+RATES = (0.01, 0.05, 0.1)
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add what the command understands."""
+    parser.add_argument("model", type=Path, help="folder that `gaussft fit` wrote")
+    parser.add_argument(
+        "folder",
+        type=Path,
+        help="folders good and one per defect, or a category with test/ and ground_truth/ in it",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for results.json, scores.csv and report.html",
+    )
+
+
+def run(options: Namespace) -> int:
+    """Judge the images, measure, report."""
+    import json
+
+    from gaussft_jax.data import read_images, read_masks, read_test
+    from gaussft_jax.evaluation import Scored, evaluate, write_scored
+    from gaussft_jax.files import write_json
+    from gaussft_jax.models import Detector
+    from gaussft_jax.report import write_report
+
+    detector = Detector.load(options.model)
+    inside = options.folder / "test"
+    tests = read_test(inside if inside.is_dir() else options.folder)
+    size = detector.image_size
+    images = read_images([test.path for test in tests], size, progress="read images")
+    predicted = detector.predict(images, progress="judge")
+    scored = Scored(
+        tuple(f"{test.label}/{test.path.name}" for test in tests),
+        tuple(test.label for test in tests),
+        predicted.scores,
+        predicted.maps,
+        read_masks(tests, size),
+    )
+    metrics, notes = evaluate(scored)
+    rates = []
+    if predicted.p_values is not None:
+        rates = [_at(rate, predicted.p_values, scored) for rate in RATES]
+    headline = {key: metrics[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
+    described = json.loads((options.model / "detector.json").read_text(encoding="utf-8"))
+    results = {
+        "schema": 1,
+        "category": options.folder.resolve().name,
+        "method": "gaussian",
+        "backbone": detector.backbone.name,
+        "image_size": size,
+        "aggregation": detector.aggregation,
+        "tuned": False,
+        "folds": [{"fold": 0, **metrics}],
+        "mean": headline,
+        "alpha": rates,
+        "notes": notes,
+        "config": {"model": str(options.model), "folder": str(options.folder)},
+        "versions": {name: described[name] for name in ("version", "jax")},
+    }
+    write_scored(options.out, scored, maps=False)
+    write_json(options.out / "results.json", results)
+    report = write_report(
+        options.out / "report.html",
+        results=results,
+        images=images,
+        scored=scored,
+        p_values=predicted.p_values,
+    )
+    for key, value in headline.items():
+        print(f"{key:>12}  " + (f"{value:.2%}" if value is not None else f"- ({notes[key]})"))
+    for row in rates:
+        print(
+            f"at a false-alarm rate of {row['alpha']:.0%}: {row['false_alarms']} of {row['good']} "
+            f"good images raise an alarm, {row['missed']} of {row['defective']} defects are missed"
+        )
+    print(f"report: {report}")
+    return 0
+
+
+def _at(alpha: float, p_values: Any, scored: Any) -> dict[str, Any]:
+    alarm, defective = p_values <= alpha, scored.defective
+    return {
+        "alpha": alpha,
+        "good": int((~defective).sum()),
+        "false_alarms": int((alarm & ~defective).sum()),
+        "defective": int(defective.sum()),
+        "missed": int((~alarm & defective).sum()),
+    }
