@@ -3,13 +3,15 @@
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from filelock import FileLock, Timeout
 from jaxtyping import Bool, UInt8
 from ml_collections import ConfigDict
 
@@ -76,8 +78,13 @@ def train_and_evaluate(
         FileNotFoundError: data or weights are missing; the message says what to put where.
     """
     configuration.check(config)
-    workdir = Path(workdir)
-    _claim(workdir, config)
+    with _claimed(Path(workdir), config) as workdir:
+        return _train_and_evaluate(config, workdir, store)
+
+
+def _train_and_evaluate(
+    config: ConfigDict, workdir: Path, store: LevelStore | None
+) -> dict[str, Any]:
     backbone, variables = load_backbone(config.backbone, config.weights or None, config.dtype)
     size = config.image_size or backbone.image_size
     photographs = _read(config, size)
@@ -119,8 +126,27 @@ def make_objective(config: ConfigDict) -> Objective:
     }[config.objective]()
 
 
+@contextmanager
+def _claimed(workdir: Path, config: ConfigDict) -> Iterator[Path]:
+    """The folder with the configuration in it, for this run alone while it lasts.
+
+    Refused is a folder with the results of another configuration, or in which a run is at work.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    # One process of a run holds the lock for all; the system frees it, however the process ends.
+    lock = FileLock(workdir / ".lock", timeout=0) if parallel.is_first() else nullcontext()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock)
+        except Timeout:
+            raise ValueError(
+                f"another run is at work in {workdir}: wait for it, or choose another --workdir"
+            ) from None
+        _claim(workdir, config)
+        yield workdir
+
+
 def _claim(workdir: Path, config: ConfigDict) -> None:
-    """Write the configuration into the folder, or refuse a folder with the results of another."""
     path = workdir / "config.json"
     new = config.to_dict()
     # A run that failed before its first fold, for a wrong path say, holds nothing to protect.

@@ -1,6 +1,7 @@
 """Run an experiment: python -m gaussft_jax.main --config=FILE[:ARG] --workdir=DIR."""
 
 import os
+import sys
 
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -39,6 +40,9 @@ def main(arguments: list[str]) -> None:
             train_and_evaluate(_CONFIG.value, _WORKDIR.value)
         except (ValueError, OSError) as error:
             raise SystemExit(f"error: {error}") from error
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on from here", file=sys.stderr)
+            raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

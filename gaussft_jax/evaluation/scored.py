@@ -44,8 +44,12 @@ def write_scored(folder: Path, scored: Scored, maps: bool = True) -> None:
         writer.writerow(("image", "label", "score"))
         writer.writerows(zip(scored.names, scored.labels, scored.scores.tolist(), strict=True))
     if maps:
+        array = np.ascontiguousarray(scored.maps)
         with replacing(folder / "maps.npy") as path, path.open("wb") as file:
-            np.save(file, scored.maps)
+            # As np.save, which hides from a full disk's error what was wrong.
+            header = np.lib.format.header_data_from_array_1_0(array)
+            np.lib.format.write_array_header_1_0(file, header)
+            file.write(array.data)
 
 
 def read_scored(folder: Path, masks: Bool[np.ndarray, "n s s"] | None) -> Scored:
