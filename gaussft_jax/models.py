@@ -29,8 +29,12 @@ from gaussft_jax.gaussian import (
 )
 from gaussft_jax.objectives import gaussian
 from gaussft_jax.scoring import Scorer
+from gaussft_jax.training import Recipe, Tuner
+from gaussft_jax.vicinity import vicinity
 
-__all__ = ["Calibration", "Detector", "Prediction"]
+__all__ = ["GUARDED", "Calibration", "Detector", "Prediction"]
+
+GUARDED = Recipe(learning_rate=1e-5, level_weights="standardised")
 
 _SCHEMA = 2
 _BATCH = 16
@@ -78,6 +82,7 @@ class Detector(NamedTuple):
         image_size: side of the square that every image is resized to, pixels.
         aggregation: `max` or `mean` over the locations of a level, for the image score.
         calibration: from held-out good images; None without.
+        weights: of the levels, float32 [levels], as `gaussian.level_weights`; None: all alike.
     """
 
     backbone: Backbone
@@ -86,6 +91,7 @@ class Detector(NamedTuple):
     image_size: int
     aggregation: Aggregation = "max"
     calibration: Calibration | None = None
+    weights: Float[Array | np.ndarray, " l"] | None = None
 
     @classmethod
     def fit(
@@ -119,17 +125,74 @@ class Detector(NamedTuple):
         parts = _parts(len(images), calibrate)
         if len(parts) > 1:
             scorer = scorer._replace(store=LevelStore(tempfile.gettempdir()))
-        models, scores, peaks = [], [], []
-        for training, held_out in parts:
-            model = scorer.fit(variables, images[training])
-            models.append(model)
-            if len(held_out):
-                judged = scorer.apply(_judge(aggregation), variables, images[held_out], (model,))
-                scores.append(judged[0])
-                peaks.append(judged[1].max((1, 2)))
-        calibration = Calibration(tuple(scores), np.concatenate(peaks)) if scores else None
-        size = images.shape[1]
-        return cls(network, variables, tuple(models), size, aggregation, calibration)
+        models = tuple(scorer.fit(variables, images[training]) for training, _ in parts)
+        detector = cls(network, variables, models, images.shape[1], aggregation)
+        return detector._calibrated(scorer, [images[held_out] for _, held_out in parts])
+
+    @classmethod
+    def tune(
+        cls,
+        images: UInt8[np.ndarray, "n s s 3"],
+        folder: str | Path,
+        recipe: Recipe = GUARDED,
+        backbone: str = "efficientnet-lite0",
+        kind: Kind = "tied",
+        aggregation: Aggregation = "max",
+        weights: str | Path | None = None,
+        seed: int = 0,
+    ) -> "Detector":
+        """The detector of what differs from `images`, with a network tuned to them.
+
+        Three fifths of the images are fitted and tuned to, one decides when to stop, and one, of
+        which neither knows, calibrates.
+
+        Args:
+            images: good images, RGB, uint8 [n s s 3], n >= 10.
+            folder: for checkpoints: called again with the same arguments, it goes on from there.
+            recipe: how to tune; the default is that of configs/mvtec_guarded.py.
+            backbone: name of the network.
+            kind: `tied`, `global` or `local` Gaussians.
+            aggregation: `max` or `mean`.
+            weights: as in `load_backbone`.
+            seed: of the order of the images and the vicinity draws.
+
+        Raises:
+            ValueError: too few images.
+            NotFiniteError: tuning met a value that is not finite.
+        """
+        if len(images) < 10:
+            raise ValueError(f"tuning needs at least 10 good images, there are {len(images)}")
+        rest, held_out = folds(len(images))[0]
+        training, validation = (rest[part] for part in folds(len(rest), 4)[0])
+        network, variables = load_backbone(backbone, weights)
+        objective = gaussian(kind, aggregation)
+        scorer = Scorer(network, objective, aggregation, _BATCH)
+        references = scorer.fit(variables, images[training])
+        tuner = Tuner(network, objective, aggregation, vicinity("all"), recipe)
+        key = jax.random.key(seed)
+        variables = tuner.tune(
+            variables, references, images[training], images[validation], key, folder
+        ).variables
+        level_weights = None
+        if recipe.level_weights == "standardised":
+            level_weights = scorer.weigh(variables, references, images[validation])
+        detector = cls(network, variables, (references,), images.shape[1], aggregation)
+        return detector._replace(weights=level_weights)._calibrated(scorer, [images[held_out]])
+
+    def _calibrated(self, scorer: Scorer, held_out: list[np.ndarray]) -> "Detector":
+        """The detector with what each of its models makes of the images held out of it."""
+        if not sum(map(len, held_out)):
+            return self
+        judge = _judge(self.aggregation)
+        scores, maps, _ = zip(
+            *(
+                scorer.apply(judge, self.variables, images, (model,), self.weights)
+                for model, images in zip(self.models, held_out, strict=True)
+            ),
+            strict=True,
+        )
+        peaks = np.concatenate([part.max((1, 2)) for part in maps])
+        return self._replace(calibration=Calibration(scores, peaks))
 
     def predict(
         self, images: UInt8[np.ndarray, "n s s 3"], progress: str | None = None
@@ -141,8 +204,9 @@ class Detector(NamedTuple):
             progress: label of a progress bar; None shows none.
         """
         scorer = Scorer(self.backbone, gaussian(), self.aggregation, min(_BATCH, len(images)))
+        judge, others = _judge(self.aggregation), (self.models, self.weights)
         scores, maps, by_model = scorer.apply(
-            _judge(self.aggregation), self.variables, images, self.models, progress=progress
+            judge, self.variables, images, *others, progress=progress
         )
         p_values = None
         if self.calibration:
@@ -152,7 +216,7 @@ class Detector(NamedTuple):
     def judge(self, images: UInt8[Array, "n s s 3"]) -> tuple[Array, Array, Array]:
         """Scores [n] and maps [n s s] by all models together, and scores [n k] by each; pure."""
         levels = self.backbone.levels(jax.tree.map(jnp.asarray, self.variables), images)
-        return _judge(self.aggregation)(levels, self.image_size, self.models)
+        return _judge(self.aggregation)(levels, self.image_size, self.models, self.weights)
 
     @property
     def smallest_rate(self) -> float | None:
@@ -191,6 +255,8 @@ class Detector(NamedTuple):
                     f"models/{number}/{level}/{name}": array
                     for name, array in fitted._asdict().items()
                 }
+        if self.weights is not None:
+            arrays["weights"] = self.weights
         if self.calibration:
             arrays["calibration/peaks"] = self.calibration.peaks
             for number, scores in enumerate(self.calibration.scores):
@@ -254,6 +320,7 @@ class Detector(NamedTuple):
             description["image_size"],
             description["aggregation"],
             calibration,
+            tree.get("weights"),
         )
 
 
@@ -274,12 +341,12 @@ def _parts(n: int, calibrate: Calibrate):
 def _judge(aggregation: Aggregation) -> Callable:
     """Score and map by all models together, and the score by each."""
 
-    def judge(levels, size, models):
+    def judge(levels, size, models, weights):
         by_model, maps = [], []
         for model in models:
             distances = gaussian().maps(model, levels)
-            by_model.append(image_score(distances, aggregation))
-            maps.append(anomaly_map(distances, size))
+            by_model.append(image_score(distances, aggregation, weights))
+            maps.append(anomaly_map(distances, size, weights))
         by_model = jnp.stack(by_model, 1)
         return by_model.mean(1), sum(maps) / len(maps), by_model
 

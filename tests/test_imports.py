@@ -27,6 +27,7 @@ ALLOWED = {
     "configuration": {"backbones", "training"},
     "models": {
         "backbones", "data", "evaluation", "files", "gaussian", "objectives", "scoring",
+        "training", "vicinity",
     },
     "export": {"models"},
     "experiment": {

@@ -4,9 +4,10 @@ import jax
 import numpy as np
 import pytest
 
+from gaussft_jax.backbones import load_backbone
 from gaussft_jax.data import folds
 from gaussft_jax.export import export_detector
-from gaussft_jax.models import Detector
+from gaussft_jax.models import GUARDED, Detector
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,26 @@ def test_across_folds_scores_are_the_mean_of_the_models(photographs):
     spoilt = photographs[10:].copy()
     spoilt[:, 20:40, 20:40] = 0
     assert cross.predict(spoilt).p_values.tolist() == [1 / 11] * 2
+
+
+def test_a_tuned_detector_keeps_its_weights(photographs, tmp_path):
+    recipe = GUARDED._replace(stopping="fixed", max_epochs=2)
+    detector = Detector.tune(photographs, tmp_path / "checkpoints", recipe)
+    frozen = load_backbone("efficientnet-lite0")[1]
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), detector.variables, frozen)
+    assert max(jax.tree.leaves(moved["params"])) > 0
+    assert max(jax.tree.leaves(moved["batch_stats"])) == 0
+    assert len(detector.calibration.peaks) == 3
+    np.testing.assert_allclose(np.mean(detector.weights), 1, rtol=1e-5)
+    assert np.ptp(detector.weights) > 0.01
+    predicted = detector.predict(photographs)
+    unweighed = detector._replace(weights=None).predict(photographs)
+    assert not np.allclose(predicted.scores, unweighed.scores, rtol=1e-3)
+    detector.save(tmp_path / "model")
+    for a, b in zip(predicted, Detector.load(tmp_path / "model").predict(photographs), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="at least 10 good images, there are 9"):
+        Detector.tune(photographs[:9], tmp_path / "checkpoints")
 
 
 @pytest.mark.parametrize("calibrate", ["cross", "none"])
