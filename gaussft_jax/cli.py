@@ -1,7 +1,10 @@
+# PYTHON_ARGCOMPLETE_OK
 """The command `gaussft`: flags and exit status; what the commands do is in `commands`."""
 
 import argparse
 import sys
+
+import argcomplete
 
 from gaussft_jax.commands import COMMANDS
 
@@ -19,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         its = commands.add_parser(name, help=command.HELP, description=command.run.__doc__)
         command.arguments(its)
         its.set_defaults(run=command.run)
+    argcomplete.autocomplete(parser)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)

@@ -36,7 +36,7 @@ from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import Recipe, Tuner
 from gaussft_jax.vicinity import vicinity
 
-__all__ = ["make_objective", "train_and_evaluate"]
+__all__ = ["make_objective", "report_again", "train_and_evaluate"]
 
 _METRICS = ("image_auroc", "pixel_auroc", "aupro")
 
@@ -112,6 +112,23 @@ def _train_and_evaluate(
         write_json(workdir / "results.json", results)
         _show(workdir, results, test, photographs, config.folds[0])
     return results
+
+
+def report_again(workdir: str | Path) -> None:
+    """Make report and overlays of a finished experiment anew, after an update of them say.
+
+    Raises:
+        FileNotFoundError: the experiment is not finished, or its images are gone.
+    """
+    workdir = Path(workdir)
+    path = workdir / "results.json"
+    if not path.exists():
+        raise FileNotFoundError(f"{workdir} holds no results.json: finish the experiment first")
+    results = json.loads(path.read_text(encoding="utf-8"))
+    config = configuration.default_config()
+    config.update(results["config"])
+    photographs = _read(config, results["image_size"])
+    _show(workdir, results, photographs.test.own, photographs, config.folds[0])
 
 
 def make_objective(config: ConfigDict) -> Objective:

@@ -8,7 +8,7 @@ import pytest
 
 from configs import mvtec_guarded
 from gaussft_jax.configuration import default_config
-from gaussft_jax.experiment import train_and_evaluate
+from gaussft_jax.experiment import report_again, train_and_evaluate
 
 
 def _config(root, category="bolt", **fields):
@@ -53,6 +53,18 @@ def test_a_data_set_of_tfds_gives_the_figures_of_its_folder(parts, tmp_path, mon
     for name in ("scores.csv", "maps.npy"):
         first, second = (tmp_path / run / "fold0" / name for run in ("folder", "dataset"))
         assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_report_is_made_again(parts, tmp_path):
+    train_and_evaluate(_config(parts, folds=(1,)), tmp_path)
+    files = (tmp_path / "report.html", next((tmp_path / "overlays").rglob("*.png")))
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    report_again(tmp_path)
+    assert [path.read_bytes() for path in files] == before
+    with pytest.raises(FileNotFoundError, match="finish the experiment first"):
+        report_again(tmp_path / "nowhere")
 
 
 def test_a_workdir_of_another_configuration_is_refused(parts, tmp_path):

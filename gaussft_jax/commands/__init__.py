@@ -3,8 +3,8 @@
 What a command needs is imported when it runs, so that `gaussft --help` waits for nothing.
 """
 
-from gaussft_jax.commands import demo, doctor, evaluate, export, fit, info, predict
+from gaussft_jax.commands import demo, doctor, evaluate, export, fit, info, predict, report
 
 __all__ = ["COMMANDS"]
 
-COMMANDS = (demo, fit, predict, evaluate, export, info, doctor)
+COMMANDS = (demo, fit, predict, evaluate, report, export, info, doctor)
