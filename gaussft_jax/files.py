@@ -1,4 +1,4 @@
-"""Files that are whole or not there, written beside and then renamed; and their digests."""
+"""Files that are whole or not there, written beside and then renamed; their digests; the cache."""
 
 import hashlib
 import json
@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["replacing", "replacing_folder", "sha256_of", "write_json"]
+import platformdirs
+
+__all__ = ["cache_folder", "replacing", "replacing_folder", "sha256_of", "write_json"]
 
 
 @contextmanager
@@ -53,3 +55,8 @@ def sha256_of(path: str | Path) -> str:
     """The file's sha256, 64 hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """The folder of weights and images: `$GAUSSFT_CACHE`, or one in the user's cache folder."""
+    return Path(os.environ.get("GAUSSFT_CACHE") or platformdirs.user_cache_path("gaussft_jax"))

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 jaxtyping.install_import_hook("gaussft_jax", "beartype.beartype")
+os.environ["GAUSSFT_IMAGE_CACHE_GB"] = "0"  # tests leave nothing behind
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -19,7 +19,8 @@ def run(options: Namespace) -> int:
     import jax
 
     from gaussft_jax.backbones import SPECIFICATIONS
-    from gaussft_jax.weights import cache_folder, locate
+    from gaussft_jax.files import cache_folder
+    from gaussft_jax.weights import locate
 
     weights = {}
     for name in SPECIFICATIONS:

@@ -9,6 +9,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from gaussft_jax.data.folder import ImageFile, TestImage
+from gaussft_jax.data.image_cache import cached
 
 __all__ = ["ImageError", "read_image", "read_images", "read_mask", "read_masks"]
 
@@ -49,7 +50,9 @@ def read_image(path: ImageFile, size: int) -> UInt8[np.ndarray, "s s 3"]:
 def read_images(
     paths: Sequence[ImageFile], size: int, *, progress: bool | str = True
 ) -> UInt8[np.ndarray, "n s s 3"]:
-    """The photographs, in the order of `paths`, each as `read_image` gives it.
+    """The photographs, in the order of `paths`, each as `read_image` gives it, once decoded.
+
+    They are kept for the next time (`image_cache`).
 
     Args:
         paths: The files.
@@ -62,9 +65,13 @@ def read_images(
     Raises:
         ImageError: The first broken file.
     """
-    images = np.empty((len(paths), size, size, 3), np.uint8)
-    fill(images, lambda i: read_image(paths[i], size), progress)
-    return images
+
+    def read():
+        images = np.empty((len(paths), size, size, 3), np.uint8)
+        fill(images, lambda i: read_image(paths[i], size), progress)
+        return images
+
+    return cached(paths, size, read)
 
 
 def read_mask(path: ImageFile, size: int, of: ImageFile) -> Bool[np.ndarray, "s s"]:

@@ -1,17 +1,14 @@
 """Where the known ImageNet weights are: the cache, installed packages, and the network."""
 
 import importlib.util
-import os
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
-
-from gaussft_jax.files import sha256_of
+from gaussft_jax.files import cache_folder, sha256_of
 from gaussft_jax.weights.converted import is_converted
 from gaussft_jax.weights.download import download, verify
 
-__all__ = ["SOURCES", "Source", "cache_folder", "locate"]
+__all__ = ["SOURCES", "Source", "locate"]
 
 
 class Source(NamedTuple):
@@ -78,11 +75,6 @@ SOURCES: dict[str, Source] = (
     | {f"efficientnet-lite{n}": source for n, source in enumerate(_LITE)}
     | {f"torchvision-efficientnet-b{n}": source for n, source in enumerate(_TORCHVISION)}
 )
-
-
-def cache_folder() -> Path:
-    """The folder that keeps weights: `$GAUSSFT_CACHE`, or one in the user's cache folder."""
-    return Path(os.environ.get("GAUSSFT_CACHE") or platformdirs.user_cache_path("gaussft_jax"))
 
 
 def locate(name: str, fetch: bool = True) -> Path:

@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from gaussft_jax.weights import SOURCES, cache_folder, locate, save_converted
+from gaussft_jax.files import cache_folder
+from gaussft_jax.weights import SOURCES, locate, save_converted
 
 
 @pytest.fixture
