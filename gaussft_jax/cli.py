@@ -24,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
         its.set_defaults(run=command.run)
     argcomplete.autocomplete(parser)
     options = parser.parse_args(arguments)
+    from gaussft_jax.compilation import keep_compilations  # imports jax, for which --help waits not
+
+    keep_compilations()
     try:
         return options.run(options)
     except (ValueError, OSError, ArithmeticError) as error:

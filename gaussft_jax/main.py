@@ -31,9 +31,11 @@ def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unexpected argument {arguments[1]!r}")
     from gaussft_jax import parallel
+    from gaussft_jax.compilation import keep_compilations
     from gaussft_jax.experiment import train_and_evaluate
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every save
+    keep_compilations()
     with parallel.together():
         try:
             parallel.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value, _CLUSTER.value)

@@ -22,6 +22,7 @@ ALLOWED = {
     "evaluation": {"files"},
     "objectives": {"gaussian"},
     "report": {"evaluation", "files"},
+    "compilation": {"files"},
     "scoring": {"backbones", "gaussian", "objectives", "parallel"},
     "training": {"backbones", "files", "gaussian", "objectives", "parallel", "vicinity"},
     "configuration": {"backbones", "training"},
@@ -38,12 +39,12 @@ ALLOWED = {
         "backbones", "configuration", "data", "evaluation", "experiment", "files", "report",
         "vicinity",
     },
-    "main": {"experiment", "parallel"},
+    "main": {"compilation", "experiment", "parallel"},
     "commands": {
         "backbones", "configuration", "data", "evaluation", "experiment", "export", "files",
         "gaussian", "models", "report", "weights",
     },
-    "cli": {"commands"},
+    "cli": {"commands", "compilation"},
 }  # fmt: skip
 
 

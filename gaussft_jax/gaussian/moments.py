@@ -36,6 +36,7 @@ __all__ = [
 Kind = Literal["tied", "global", "local"]
 
 _CACHED_ROWS = 2048
+_UNROLLED = 32  # images
 
 
 def float64(function):
@@ -132,7 +133,10 @@ def means(features: Float[Array, "n h w c"], valid: Bool[Array, " n"], *, kind: 
     if kind == "global":
         _, h, w, _ = features.shape
         return Means(count * (h * w), x.sum((0, 1, 2), dtype=jnp.float64))
-    return Means(count, x.sum(0, dtype=jnp.float64))
+    if len(x) > _UNROLLED:
+        return Means(count, x.sum(0, dtype=jnp.float64))
+    # One addition after the other becomes one loop, ten times as fast as XLA's own reduction.
+    return Means(count, functools.reduce(jnp.add, (image.astype(jnp.float64) for image in x)))
 
 
 @_over_devices

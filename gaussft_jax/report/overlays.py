@@ -1,5 +1,6 @@
 """Photographs with the anomaly map or the outline of the mask drawn over them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from pathlib import Path
 
@@ -80,12 +81,19 @@ def write_overlays(
     low, high = map_range(scored)
     masks = [None] * len(images) if scored.masks is None else scored.masks
     rows = zip(scored.names, images, scored.maps, masks, strict=True)
-    for name, image, map, mask in tqdm(rows, "overlays", len(images), unit="image", leave=False):
+
+    def write(name, image, map, mask):
         panels = [image] if mask is None else [image, mask_outline(image, mask)]
         row = np.concatenate([*panels, heatmap_overlay(image, map, low, high)], axis=1)
         path = Path(folder, name).with_suffix(".png")
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(row).save(path)
+
+    # On threads, since Pillow compresses without Python's lock.
+    with ThreadPoolExecutor() as pool:
+        done = pool.map(lambda row: write(*row), rows)
+        for _ in tqdm(done, "overlays", len(images), unit="image", leave=False):
+            pass
 
 
 def _dilated(mask: Bool[np.ndarray, "s s"], radius: int) -> Bool[np.ndarray, "s s"]:
