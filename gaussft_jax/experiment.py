@@ -28,10 +28,18 @@ from gaussft_jax.data import (
     read_masks,
     read_tfds_category,
 )
-from gaussft_jax.evaluation import Scored, evaluate, read_scored, summarise, write_scored
+from gaussft_jax.evaluation import (
+    Scored,
+    evaluate,
+    read_level_maps,
+    read_scored,
+    summarise,
+    write_level_maps,
+    write_scored,
+)
 from gaussft_jax.files import write_json
 from gaussft_jax.objectives import Objective
-from gaussft_jax.report import write_overlays, write_report
+from gaussft_jax.report import shown, write_overlays, write_report
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import Recipe, Tuner
 from gaussft_jax.vicinity import vicinity
@@ -246,8 +254,14 @@ def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> di
     scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
     metrics, undefined = evaluate(scored)
     record |= {**metrics, "seconds": time.perf_counter() - start, "notes": notes | undefined}
+    reported = fold == config.folds[0]
+    if reported:
+        chosen = shown(scored)
+        level_maps = scorer.level_maps(variables, references, photographs.test[chosen])
     if parallel.is_first():
-        write_scored(folder, scored, maps=fold == config.folds[0])
+        write_scored(folder, scored, maps=reported)
+        if reported:
+            write_level_maps(folder, chosen, level_maps)
         write_json(folder / "result.json", record)
     return record
 
@@ -282,7 +296,8 @@ def _show(
     fold: int,
 ) -> None:
     """The report and the overlays, from what the fold left on disk."""
-    scored = read_scored(workdir / f"fold{fold}", photographs.masks)
+    folder = workdir / f"fold{fold}"
+    scored = read_scored(folder, photographs.masks)
     write_overlays(workdir / "overlays", images, scored)
     histories = [_history(workdir / f"fold{record['fold']}", record) for record in results["folds"]]
     report = write_report(
@@ -292,6 +307,7 @@ def _show(
         scored=scored,
         histories=histories if results["tuned"] else (),
         fold=fold,
+        level_maps=read_level_maps(folder),
     )
     mean = ", ".join(
         f"{key} {'-' if value is None else format(100 * value, '.2f')}"

@@ -213,6 +213,14 @@ class Detector(NamedTuple):
             p_values = cross_p_values(self.calibration.scores, by_model.T)
         return Prediction(scores, maps, p_values)
 
+    def level_maps(
+        self, images: UInt8[np.ndarray, "n s s 3"]
+    ) -> tuple[Float[np.ndarray, "n _h _w"], ...]:
+        """The distances of each level, float32 [n h w], mean over the detector's models."""
+        scorer = Scorer(self.backbone, gaussian(), self.aggregation, min(_BATCH, len(images)))
+        by_model = [scorer.level_maps(self.variables, model, images) for model in self.models]
+        return tuple(sum(levels) / len(levels) for levels in zip(*by_model, strict=True))
+
     def judge(self, images: UInt8[Array, "n s s 3"]) -> tuple[Array, Array, Array]:
         """Scores [n] and maps [n s s] by all models together, and scores [n k] by each; pure."""
         levels = self.backbone.levels(jax.tree.map(jnp.asarray, self.variables), images)

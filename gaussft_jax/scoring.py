@@ -82,6 +82,12 @@ class Scorer(NamedTuple):
         (scores,) = self.apply(of_levels, variables, images, references)
         return scores.T
 
+    def level_maps(
+        self, variables: Variables, references: Any, images: Images
+    ) -> tuple[Float[np.ndarray, "n _h _w"], ...]:
+        """The objective's distances, float32 [n h w] per level; arguments as in `weigh`."""
+        return self.apply(_level_maps(self.objective), variables, images, references)
+
     def score(
         self,
         variables: Variables,
@@ -198,6 +204,11 @@ def _score(objective: Objective, aggregation: Aggregation) -> Callable:
         return scores, anomaly_map(maps, size, weights)
 
     return score
+
+
+@functools.cache
+def _level_maps(objective: Objective) -> Callable:
+    return lambda levels, size, references: objective.maps(references, levels)
 
 
 @functools.cache

@@ -8,7 +8,9 @@ import pytest
 
 from configs import mvtec_guarded
 from gaussft_jax.configuration import default_config
+from gaussft_jax.evaluation import read_level_maps, read_scored
 from gaussft_jax.experiment import report_again, train_and_evaluate
+from gaussft_jax.gaussian import anomaly_map
 
 
 def _config(root, category="bolt", **fields):
@@ -32,6 +34,12 @@ def test_a_run_leaves_results_report_and_overlays(parts, tmp_path):
     assert results["config"]["data"]["category"] == "bolt"
     assert len(list((tmp_path / "overlays").rglob("*.png"))) == 6
     HTMLParser().feed((tmp_path / "report.html").read_text())
+    # The levels that the report shows make up the map beside them.
+    scored, levels = read_scored(tmp_path / "fold0", None), read_level_maps(tmp_path / "fold0")
+    assert levels.keys() == set(range(6))
+    for i, maps in levels.items():
+        together = anomaly_map(tuple(level[None] for level in maps), 64)[0]
+        np.testing.assert_allclose(together, scored.maps[i], rtol=1e-5)
 
 
 def test_finished_folds_are_not_run_again(parts, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from gaussft_jax.backbones import load_backbone
 from gaussft_jax.data import folds
 from gaussft_jax.export import export_detector
+from gaussft_jax.gaussian import anomaly_map
 from gaussft_jax.models import GUARDED, Detector
 
 
@@ -64,6 +65,8 @@ def test_across_folds_scores_are_the_mean_of_the_models(photographs):
         for held_out, p in zip(cross.calibration.scores, by_model, strict=True)
     )
     np.testing.assert_allclose(together.p_values, (1 + above) / 11)
+    maps = anomaly_map(cross.level_maps(photographs[10:]), 64)
+    np.testing.assert_allclose(maps, together.maps, rtol=1e-5)
     spoilt = photographs[10:].copy()
     spoilt[:, 20:40, 20:40] = 0
     assert cross.predict(spoilt).p_values.tolist() == [1 / 11] * 2

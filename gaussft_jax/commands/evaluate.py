@@ -32,7 +32,7 @@ def run(options: Namespace) -> int:
     from gaussft_jax.evaluation import Scored, evaluate, write_scored
     from gaussft_jax.files import write_json
     from gaussft_jax.models import Detector
-    from gaussft_jax.report import write_report
+    from gaussft_jax.report import shown, write_report
 
     detector = Detector.load(options.model)
     inside = options.folder / "test"
@@ -70,12 +70,15 @@ def run(options: Namespace) -> int:
     }
     write_scored(options.out, scored, maps=False)
     write_json(options.out / "results.json", results)
+    chosen = shown(scored)
+    levels = detector.level_maps(images[chosen])
     report = write_report(
         options.out / "report.html",
         results=results,
         images=images,
         scored=scored,
         p_values=predicted.p_values,
+        level_maps=dict(zip(chosen.tolist(), zip(*levels, strict=True), strict=True)),
     )
     for key, value in headline.items():
         print(f"{key:>12}  " + (f"{value:.2%}" if value is not None else f"- ({notes[key]})"))

@@ -12,7 +12,14 @@ from gaussft_jax.evaluation.roc import (
     rank_metrics,
     roc_curve,
 )
-from gaussft_jax.evaluation.scored import GOOD, Scored, read_scored, write_scored
+from gaussft_jax.evaluation.scored import (
+    GOOD,
+    Scored,
+    read_level_maps,
+    read_scored,
+    write_level_maps,
+    write_scored,
+)
 
 __all__ = [
     "GOOD",
@@ -29,9 +36,11 @@ __all__ = [
     "p_values",
     "pro_curve",
     "rank_metrics",
+    "read_level_maps",
     "read_scored",
     "roc_curve",
     "summarise",
     "threshold",
+    "write_level_maps",
     "write_scored",
 ]

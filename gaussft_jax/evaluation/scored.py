@@ -1,15 +1,16 @@
 """The scored test images of one fold: what metrics, figures and the report are made from."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Integer
 
 from gaussft_jax.files import replacing
 
-__all__ = ["GOOD", "Scored", "read_scored", "write_scored"]
+__all__ = ["GOOD", "Scored", "read_level_maps", "read_scored", "write_level_maps", "write_scored"]
 
 GOOD = "good"
 
@@ -59,3 +60,23 @@ def read_scored(folder: Path, masks: Bool[np.ndarray, "n s s"] | None) -> Scored
     names, labels = (tuple(row[field] for row in rows) for field in ("image", "label"))
     scores = np.array([float(row["score"]) for row in rows], np.float32)
     return Scored(names, labels, scores, np.load(folder / "maps.npy"), masks)
+
+
+def write_level_maps(
+    folder: Path,
+    chosen: Integer[np.ndarray, " k"],
+    maps: Sequence[Float[np.ndarray, "k _h _w"]],
+) -> None:
+    """Write the distances of each level in the chosen images into `folder` as levels.npz."""
+    with replacing(folder / "levels.npz") as path, path.open("wb") as file:
+        np.savez(file, chosen=chosen, **{f"level{i}": level for i, level in enumerate(maps)})
+
+
+def read_level_maps(folder: Path) -> dict[int, list[Float[np.ndarray, "_h _w"]]]:
+    """What `write_level_maps` left in `folder`, a map per level by image; empty without."""
+    path = folder / "levels.npz"
+    if not path.exists():
+        return {}
+    with np.load(path) as arrays:
+        levels = [arrays[f"level{i}"] for i in range(len(arrays) - 1)]
+        return {i: list(maps) for i, *maps in zip(arrays["chosen"].tolist(), *levels, strict=True)}

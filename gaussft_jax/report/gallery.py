@@ -1,17 +1,20 @@
 """The test images worth looking at: the most anomalous, and those the scores are unsure of."""
 
 from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Integer, UInt8
 from PIL import Image
 
 from gaussft_jax.evaluation import Scored
-from gaussft_jax.report.overlays import heatmap_overlay, map_range, mask_outline
+from gaussft_jax.report.overlays import coloured, heatmap_overlay, map_range, mask_outline
 
-__all__ = ["Group", "Picture", "galleries"]
+__all__ = ["Group", "LevelMaps", "Picture", "galleries", "shown"]
+
+LevelMaps = Mapping[int, Sequence[Float32[np.ndarray, "_h _w"]]]
 
 _SHOWN = 6  # images of a group
 _SIDE = 320  # px of an embedded image, about twice the width it is shown at
@@ -30,6 +33,7 @@ class Picture(NamedTuple):
         hottest: where the map is largest, as `upper left`.
         photograph: data URI.
         heatmap: data URI.
+        levels: the distances of each level, data URIs; empty where they are not known.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Picture(NamedTuple):
     hottest: str
     photograph: str
     heatmap: str
+    levels: list[str]
 
 
 class Group(NamedTuple):
@@ -55,6 +60,7 @@ def galleries(
     images: UInt8[np.ndarray, "n s s 3"],
     scored: Scored,
     p_values: Float[np.ndarray, " n"] | None = None,
+    level_maps: LevelMaps | None = None,
 ) -> list[Group]:
     """The groups of the page; one without images (no good, or no defective ones) is left out.
 
@@ -62,7 +68,21 @@ def galleries(
         images: test photographs, uint8 [n s s 3], in the order of `scored`.
         scored: the test images as one fold scored them.
         p_values: of the images, where there are any.
+        level_maps: distances of each level, for the images of `shown`, by their index.
     """
+    levels = _coloured_levels(level_maps or {})
+    return [
+        Group(title, reading, _pictures(chosen, images, scored, p_values, levels))
+        for title, reading, chosen in _groups(scored)
+    ]
+
+
+def shown(scored: Scored) -> Integer[np.ndarray, " k"]:
+    """The indices of the images that the page shows, rising."""
+    return np.unique(np.concatenate([chosen for *_, chosen in _groups(scored)]))
+
+
+def _groups(scored: Scored) -> list[tuple[str, str, Integer[np.ndarray, " k"]]]:
     falling = np.argsort(-scored.scores, kind="stable")
     bad = scored.defective[falling]
     groups = [
@@ -84,11 +104,20 @@ def galleries(
             falling[bad][::-1],
         ),
     ]
-    return [
-        Group(title, reading, _pictures(order[:_SHOWN], images, scored, p_values))
-        for title, reading, order in groups
-        if order.size
-    ]
+    return [(title, reading, order[:_SHOWN]) for title, reading, order in groups if order.size]
+
+
+def _coloured_levels(level_maps: LevelMaps) -> dict[int, list[str]]:
+    """Each level over its own range, from its smallest to its largest value in all images."""
+    by_level = list(zip(*level_maps.values(), strict=True))
+    ranges = [(float(min(map(np.min, maps))), float(max(map(np.max, maps)))) for maps in by_level]
+    return {
+        i: [
+            _data_uri(coloured(level, low, high), "PNG")
+            for level, (low, high) in zip(maps, ranges, strict=True)
+        ]
+        for i, maps in level_maps.items()
+    }
 
 
 def _pictures(
@@ -96,6 +125,7 @@ def _pictures(
     images: UInt8[np.ndarray, "n s s 3"],
     scored: Scored,
     p_values: Float[np.ndarray, " n"] | None,
+    levels: Mapping[int, list[str]],
 ) -> list[Picture]:
     low, high = map_range(scored)
     pictures = []
@@ -116,6 +146,7 @@ def _pictures(
                 hottest=_hottest(scored.maps[i]),
                 photograph=_data_uri(photograph),
                 heatmap=_data_uri(heatmap),
+                levels=levels.get(i, []),
             )
         )
     return pictures
@@ -137,9 +168,9 @@ def _hottest(map: Float32[np.ndarray, "s s"]) -> str:
     return place or "centre"
 
 
-def _data_uri(image: UInt8[np.ndarray, "s s 3"]) -> str:
+def _data_uri(image: UInt8[np.ndarray, "h w 3"], kind: Literal["JPEG", "PNG"] = "JPEG") -> str:
     picture = Image.fromarray(image)
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     file = BytesIO()
-    picture.save(file, "JPEG", quality=88, subsampling=0)  # full chroma: the outline stays sharp
-    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+    picture.save(file, kind, quality=88, subsampling=0)  # full chroma: the outline stays sharp
+    return f"data:image/{kind.lower()};base64,{b64encode(file.getvalue()).decode()}"

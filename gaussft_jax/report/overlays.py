@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from gaussft_jax.evaluation import Scored
 
-__all__ = ["COLOURS", "heatmap_overlay", "map_range", "mask_outline", "write_overlays"]
+__all__ = ["COLOURS", "coloured", "heatmap_overlay", "map_range", "mask_outline", "write_overlays"]
 
 COLOURS = "inferno"
 _OPACITY = 0.8  # at the top of the scale, so that the part still shows through
@@ -37,12 +37,17 @@ def heatmap_overlay(
     Returns:
         uint8 [s s 3].
     """
+    alpha = _OPACITY * _heat(map, low, high)[..., None] ** 1.5
+    return np.rint((1 - alpha) * image + alpha * coloured(map, low, high)).astype(np.uint8)
+
+
+def coloured(
+    map: Float32[np.ndarray, "h w"], low: float, high: float
+) -> UInt8[np.ndarray, "h w 3"]:
+    """The colours of a map on the scale from `low` to `high`, uint8 [h w 3]."""
     from matplotlib import colormaps
 
-    heat = np.clip((map - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
-    colour = 255 * colormaps[COLOURS](heat)[..., :3]
-    alpha = _OPACITY * heat[..., None] ** 1.5
-    return np.rint((1 - alpha) * image + alpha * colour).astype(np.uint8)
+    return colormaps[COLOURS](_heat(map, low, high), bytes=True)[..., :3]
 
 
 def mask_outline(
@@ -94,6 +99,10 @@ def write_overlays(
         done = pool.map(lambda row: write(*row), rows)
         for _ in tqdm(done, "overlays", len(images), unit="image", leave=False):
             pass
+
+
+def _heat(map, low, high):
+    return np.clip((map - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
 
 
 def _dilated(mask: Bool[np.ndarray, "s s"], radius: int) -> Bool[np.ndarray, "s s"]:

@@ -19,7 +19,7 @@ if (slider) {
   show();
 }
 const zoom = document.getElementById("zoom");
-for (const button of document.querySelectorAll(".panels button"))
+for (const button of document.querySelectorAll(".panels button, .levels button"))
   button.addEventListener("click", () => {
     zoom.replaceChildren(button.querySelector("img").cloneNode());
     zoom.showModal();

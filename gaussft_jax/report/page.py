@@ -15,8 +15,9 @@ from jaxtyping import Float, UInt8
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gaussft_jax.evaluation import GOOD, Scored, Undefined, pro_curve, roc_curve, summarise
+from gaussft_jax.files import replacing
 from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
-from gaussft_jax.report.gallery import galleries
+from gaussft_jax.report.gallery import LevelMaps, galleries
 from gaussft_jax.report.overlays import COLOURS, map_range
 
 __all__ = ["write_report"]
@@ -68,6 +69,7 @@ def write_report(
     histories: Sequence[Mapping[str, Any]] = (),
     fold: int = 0,
     p_values: Float[np.ndarray, " n"] | None = None,
+    level_maps: LevelMaps | None = None,
 ) -> Path:
     """Write the report of a run as one HTML file and return its path.
 
@@ -82,6 +84,7 @@ def write_report(
         histories: training history of each fold (`training_curves`); empty without training.
         fold: the fold that `scored` comes from.
         p_values: of the images, for decisions at a false-alarm rate that the reader chooses.
+        level_maps: distances of each level, for the images of `shown`, by their index.
     """
     page = _environment().get_template("page.html.j2")
     low, high = map_range(scored)
@@ -99,7 +102,7 @@ def write_report(
         good=GOOD,
         fold=fold,
         plots=_plots(scored, histories),
-        groups=galleries(images, scored, p_values),
+        groups=galleries(images, scored, p_values, level_maps),
         outlined=scored.masks is not None,
         low=low,
         high=high,
@@ -108,16 +111,10 @@ def write_report(
         script=script,
         script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    try:
+    with replacing(path) as beside:
         # A file name need not be valid Unicode; what cannot be shown must not cost the report.
         beside.write_text(text, encoding="utf-8", errors="replace")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+    return Path(path)
 
 
 def _environment() -> Environment:

@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from gaussft_jax.evaluation import GOOD, Scored, evaluate, summarise
+from gaussft_jax.report import shown
 
 LABELS = (GOOD,) * 9 + ("crack",) * 7 + ("Öl <fleck> & 傷",) * 4
 
@@ -26,6 +27,16 @@ def scored(rng):
             maps[i] += 3 * rng.random() * gaussian_filter(masks[i].astype(float), 3)
     names = tuple(f"{label}/{i:03}.png" for i, label in enumerate(LABELS))
     return Scored(names, LABELS, maps.max((1, 2)), maps.astype(np.float32), masks)
+
+
+@pytest.fixture
+def level_maps(rng, scored):
+    """Of a network with three levels, in units of their own."""
+    sides = {16: 1.0, 8: 100.0, 3: 0.01}
+    return {
+        i: [unit * rng.random((side, side), np.float32) for side, unit in sides.items()]
+        for i in shown(scored).tolist()
+    }
 
 
 @pytest.fixture

@@ -41,6 +41,9 @@ SLIDE = """<!DOCTYPE html><title>none</title>
   page.querySelector('.panels button').click();
   const zoomed = page.querySelector('#zoom img');
   seen.push([page.getElementById('zoom').open, zoomed.width > 500, zoomed.alt.length > 10]);
+  page.getElementById('zoom').close();
+  page.querySelector('.levels button').click();
+  seen.push(page.querySelector('#zoom img').alt);
   document.title = JSON.stringify(seen);
 "></iframe>"""
 
@@ -72,7 +75,9 @@ def look(html, folder):
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium; apt-get install chromium")
 @pytest.mark.parametrize("width", [390, 1280])
-def test_page_fits_without_errors(tmp_path, images, scored, make_results, histories, width):
+def test_page_fits_without_errors(
+    tmp_path, images, scored, make_results, histories, level_maps, width
+):
     name = "ein_sehr_langer_dateiname_ohne_trennstelle" * 3
     names = tuple(f"{label}/{name}{i}.png" for i, label in enumerate(scored.labels))
     results = make_results(scored)
@@ -84,14 +89,23 @@ def test_page_fits_without_errors(tmp_path, images, scored, make_results, histor
         images=images,
         scored=scored._replace(names=names),
         histories=histories,
+        level_maps=level_maps,
     )
     seen, log = look(FRAME.format(width=width, page=escape(report.read_text("utf-8"))), tmp_path)
-    assert seen == {"client": width, "scroll": width, "images": 36, "broken": 0, "drawn": 4}
+    assert seen == {
+        "client": width,
+        "scroll": width,
+        "images": 90,
+        "broken": 0,
+        "drawn": 4,
+    }
     assert "CONSOLE" not in log
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium; apt-get install chromium")
-def test_the_slider_decides_and_a_click_enlarges(tmp_path, images, scored, make_results):
+def test_the_slider_decides_and_a_click_enlarges(
+    tmp_path, images, scored, make_results, level_maps
+):
     p_values = np.linspace(0.02, 0.98, len(images))
     report = write_report(
         tmp_path / "report.html",
@@ -99,9 +113,10 @@ def test_the_slider_decides_and_a_click_enlarges(tmp_path, images, scored, make_
         images=images,
         scored=scored,
         p_values=p_values,
+        level_maps=level_maps,
     )
     page = escape(report.read_text("utf-8"))
-    (before, after, badges, zoomed), log = look(SLIDE.format(page=page), tmp_path)
+    (before, after, badges, zoomed, level), log = look(SLIDE.format(page=page), tmp_path)
 
     def words(alpha):
         alarm, bad = p_values <= alpha, scored.defective
@@ -113,4 +128,5 @@ def test_the_slider_decides_and_a_click_enlarges(tmp_path, images, scored, make_
     assert before[:2] != after[:2]
     assert set(badges) == {"alarm", "passes"}
     assert zoomed == [True, True, True]
+    assert level == f"Distances of level 0 in {scored.names[scored.scores.argmax()]}"
     assert "CONSOLE" not in log

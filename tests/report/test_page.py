@@ -146,6 +146,28 @@ def test_galleries_show_the_extremes(write, scored):
             assert f"{scored.scores[i]:#.4g}" in page.text
 
 
+def test_levels_are_shown_each_in_its_own_range(write, scored, level_maps):
+    page = write(level_maps=level_maps)
+    assert "single levels each have their own" in page.text
+    found = {}
+    for image in page.all("img"):
+        level = re.fullmatch(r"Distances of level (\d) in (.*)", image["alt"])
+        if level:
+            picture = Image.open(BytesIO(b64decode(image["src"].split(",")[1]))).convert("RGB")
+            found[scored.names.index(level[2]), int(level[1])] = np.asarray(picture)
+    assert found.keys() == {(i, level) for i in level_maps for level in range(3)}
+    for level in range(3):
+        values = np.concatenate([maps[level].ravel() for maps in level_maps.values()])
+        colours = np.concatenate([found[i, level].reshape(-1, 3) for i in level_maps])
+        assert tuple(colours[values.argmin()]) == (0, 0, 3)  # the ends of inferno
+        assert tuple(colours[values.argmax()]) == (252, 254, 164)
+
+
+def test_one_level_is_the_map_itself(write, level_maps):
+    page = write(level_maps={i: maps[:1] for i, maps in level_maps.items()})
+    assert len(page.all("img")) == 36 and "single levels" not in page.text
+
+
 def test_ranks_count_the_other_kind(write, scored):
     good, bad = scored.scores[~scored.defective], scored.scores[scored.defective]
     for figure in write().html.split('<div class="panels">')[1:]:
