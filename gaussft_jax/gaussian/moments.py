@@ -171,8 +171,9 @@ def residuals(
         return (gram + rows.T @ rows, fourth + jnp.square(jnp.square(rows).sum(-1)).sum()), None
 
     n, h, w, c = features.shape
-    # So few rows at a time that their float64 copy stays in the cache.
-    images = min(n, max(1, _CACHED_ROWS // (h * w)))
+    # So few rows at a time that their float64 copy stays in the cache, and as many in each step.
+    steps = min(n, -(-n * h * w // _CACHED_ROWS))
+    images = -(-n // steps)
     steps = -(-n // images)
     batches = tuple(
         jnp.pad(x, ((0, steps * images - n), *((0, 0),) * (x.ndim - 1))).reshape(
