@@ -18,5 +18,5 @@ def keep_compilations() -> None:
     if "JAX_COMPILATION_CACHE_DIR" in os.environ or "JAX_ENABLE_COMPILATION_CACHE" in os.environ:
         return
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
-    # A run compiles some thirty functions of a tenth of a second.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    # A run compiles a hundred functions, most of them small.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

@@ -25,9 +25,12 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "parallelism": ("jit", "pmap"),
 }
 
+# Of speed and memory only: no result depends on them.
+_NO_MATTER = ("epochs_per_call", "scoring_batch_size")
+
 _LEAST = {
     "image_size": 0,
-    "scoring_batch_size": 1,
+    "scoring_batch_size": 0,
     "batch_size": 1,
     "max_epochs": 1,
     "patience": 1,
@@ -68,11 +71,11 @@ def default_config() -> ConfigDict:
     config.vicinity = "all"
     config.severity = 3.0
     config.update(Recipe()._asdict())
-    # Epochs between two checkpoints; changes no result.
+    # Epochs between two checkpoints.
     config.epochs_per_call = 1
 
-    # Images per call where nothing is tuned; changes speed and memory, not results.
-    config.scoring_batch_size = 16
+    # Images per call where nothing is tuned, on all devices together; 0 chooses by their kind.
+    config.scoring_batch_size = 0
     config.parallelism = "jit"
     return config.lock()
 
@@ -111,7 +114,7 @@ def check(config: ConfigDict) -> None:
 
 
 def differences(old: Mapping | ConfigDict, new: Mapping | ConfigDict) -> list[str]:
-    """`field: old -> new` for each field of two configurations that differs.
+    """`field: old -> new` for each field of two configurations that changes results.
 
     A field that `old` lacks is younger than the run that wrote it, which did as the default says.
     """
@@ -119,7 +122,7 @@ def differences(old: Mapping | ConfigDict, new: Mapping | ConfigDict) -> list[st
     return [
         f"{field}: {old.get(field)!r} -> {new.get(field)!r}"
         for field in sorted(old.keys() | new.keys())
-        if old.get(field) != new.get(field)
+        if field not in _NO_MATTER and old.get(field) != new.get(field)
     ]
 
 

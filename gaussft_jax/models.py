@@ -37,7 +37,6 @@ __all__ = ["GUARDED", "Calibration", "Detector", "Prediction"]
 GUARDED = Recipe(learning_rate=1e-5, level_weights="standardised")
 
 _SCHEMA = 2
-_BATCH = 16
 
 Calibrate = Literal["auto", "split", "cross", "none"]
 _ENOUGH = 99  # held-out images from which on a false-alarm rate of 1 % can be told
@@ -121,7 +120,7 @@ class Detector(NamedTuple):
             ValueError: fewer than two images, or images that are all the same.
         """
         network, variables = load_backbone(backbone, weights)
-        scorer = Scorer(network, gaussian(kind), aggregation, _BATCH)
+        scorer = Scorer(network, gaussian(kind), aggregation)
         parts = _parts(len(images), calibrate)
         if len(parts) > 1:
             scorer = scorer._replace(store=LevelStore(tempfile.gettempdir()))
@@ -166,7 +165,7 @@ class Detector(NamedTuple):
         training, validation = (rest[part] for part in folds(len(rest), 4)[0])
         network, variables = load_backbone(backbone, weights)
         objective = gaussian(kind, aggregation)
-        scorer = Scorer(network, objective, aggregation, _BATCH)
+        scorer = Scorer(network, objective, aggregation)
         references = scorer.fit(variables, images[training])
         tuner = Tuner(network, objective, aggregation, vicinity("all"), recipe)
         key = jax.random.key(seed)
@@ -203,7 +202,7 @@ class Detector(NamedTuple):
             images: RGB, uint8 [n s s 3], resized to `image_size`.
             progress: label of a progress bar; None shows none.
         """
-        scorer = Scorer(self.backbone, gaussian(), self.aggregation, min(_BATCH, len(images)))
+        scorer = Scorer(self.backbone, gaussian(), self.aggregation)
         judge, others = _judge(self.aggregation), (self.models, self.weights)
         scores, maps, by_model = scorer.apply(
             judge, self.variables, images, *others, progress=progress
@@ -217,7 +216,7 @@ class Detector(NamedTuple):
         self, images: UInt8[np.ndarray, "n s s 3"]
     ) -> tuple[Float[np.ndarray, "n _h _w"], ...]:
         """The distances of each level, float32 [n h w], mean over the detector's models."""
-        scorer = Scorer(self.backbone, gaussian(), self.aggregation, min(_BATCH, len(images)))
+        scorer = Scorer(self.backbone, gaussian(), self.aggregation)
         by_model = [scorer.level_maps(self.variables, model, images) for model in self.models]
         return tuple(sum(levels) / len(levels) for levels in zip(*by_model, strict=True))
 

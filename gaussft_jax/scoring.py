@@ -37,14 +37,14 @@ class Scorer(NamedTuple):
         backbone: the network.
         objective: what distance means.
         aggregation: `max` or `mean` over the locations of a level, for the image score.
-        batch_size: images per call.
+        batch_size: images per call; 0 for `parallel.images_per_call`. No more than there are.
         store: keeps the levels of a network that stays frozen, for images that come again.
     """
 
     backbone: Backbone
     objective: Objective
     aggregation: Aggregation
-    batch_size: int
+    batch_size: int = 0
     store: LevelStore | None = None
 
     def fit(self, variables: Variables, images: Images) -> Any:
@@ -161,7 +161,8 @@ class Scorer(NamedTuple):
     def _shown(self, images: parallel.Share, progress: tqdm) -> Iterator[tuple[Array, Array]]:
         """The batches; `progress` counts the images that are real."""
         left = len(images)
-        for batch, valid in images.batches(self.batch_size):
+        size = min(left, self.batch_size or parallel.images_per_call())
+        for batch, valid in images.batches(size):
             yield batch, valid
             progress.update(max(0, min(len(batch), left)))
             left -= len(batch)

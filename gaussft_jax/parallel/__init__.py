@@ -1,6 +1,6 @@
 """One program on all devices of all processes: who holds which images, and what is shared."""
 
-from gaussft_jax.parallel.devices import SAME, SPLIT, local_rows, mesh, put
+from gaussft_jax.parallel.devices import SAME, SPLIT, images_per_call, local_rows, mesh, put
 from gaussft_jax.parallel.processes import agree, is_first, start, together
 from gaussft_jax.parallel.program import (
     Parallelism,
@@ -26,6 +26,7 @@ __all__ = [
     "filled",
     "first_of",
     "gathered",
+    "images_per_call",
     "is_first",
     "local_rows",
     "mesh",

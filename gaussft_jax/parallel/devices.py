@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
-__all__ = ["AXIS", "SAME", "SPLIT", "local_rows", "mesh", "put"]
+__all__ = ["AXIS", "SAME", "SPLIT", "images_per_call", "local_rows", "mesh", "put"]
 
 AXIS = "data"
 SAME = PartitionSpec()
@@ -20,6 +20,14 @@ def mesh() -> Mesh:
     """All devices of all processes along the one axis `data`, those of a process side by side."""
     devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
     return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def images_per_call() -> int:
+    """How many images all devices take at once where nothing is tuned.
+
+    Eight for each CPU device, more are no faster there and need more memory; 32 for any other.
+    """
+    return (8 if jax.default_backend() == "cpu" else 32) * jax.device_count()
 
 
 def put(tree: Any, spec: PartitionSpec = SAME) -> Any:
