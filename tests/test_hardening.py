@@ -76,7 +76,8 @@ def test_two_runs_in_one_folder(parts, finished, tmp_path):
 
 
 def test_ctrl_c_and_again(parts, finished, tmp_path):
-    run = _start(parts, tmp_path)
+    all_folds = "--config.folds=0,1,2,3,4"  # so that there is work left when one is done
+    run = _start(parts, tmp_path, all_folds)
     while not (tmp_path / "fold0" / "result.json").exists():
         assert run.poll() is None, run.stderr.read()
         time.sleep(0.02)
@@ -86,7 +87,7 @@ def test_ctrl_c_and_again(parts, finished, tmp_path):
     assert err.strip().splitlines()[-1] == "stopped; the same command goes on from here"
     assert "Traceback" not in err
     written = (tmp_path / "fold0" / "result.json").stat().st_mtime_ns
-    code, _, err = _end(_start(parts, tmp_path))
+    code, _, err = _end(_start(parts, tmp_path, all_folds))
     assert code == 0, err
     assert (tmp_path / "fold0" / "result.json").stat().st_mtime_ns == written
 
