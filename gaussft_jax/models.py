@@ -12,10 +12,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Bool, Float, UInt8
 from safetensors.numpy import load_file, save
 
-from gaussft_jax.backbones import Backbone, LevelStore, Variables, create, load_backbone
+from gaussft_jax.backbones import (
+    LEVELS,
+    Backbone,
+    LevelStore,
+    Variables,
+    create,
+    load_backbone,
+)
 from gaussft_jax.data import folds
 from gaussft_jax.evaluation import cross_p_values, threshold
 from gaussft_jax.files import replacing_folder, sha256_of, write_json
@@ -37,6 +44,7 @@ __all__ = ["GUARDED", "Calibration", "Detector", "Prediction"]
 GUARDED = Recipe(learning_rate=1e-5, level_weights="standardised")
 
 _SCHEMA = 2
+_NOT_CALIBRATED = "the detector is not calibrated: fit it with calibrate='split'"
 
 Calibrate = Literal["auto", "split", "cross", "none"]
 _ENOUGH = 99  # held-out images from which on a false-alarm rate of 1 % can be told
@@ -69,6 +77,16 @@ class Prediction(NamedTuple):
     scores: Float[np.ndarray, " n"]
     maps: Float[np.ndarray, "n s s"]
     p_values: Float[np.ndarray, " n"] | None
+
+    def defective(self, alpha: float = 0.01) -> Bool[np.ndarray, " n"]:
+        """Which images raise an alarm at a false-alarm rate of `alpha`, bool [n].
+
+        Raises:
+            ValueError: the detector is not calibrated.
+        """
+        if self.p_values is None:
+            raise ValueError(_NOT_CALIBRATED)
+        return self.p_values <= alpha
 
 
 class Detector(NamedTuple):
@@ -202,9 +220,8 @@ class Detector(NamedTuple):
             images: RGB, uint8 [n s s 3], resized to `image_size`.
             progress: label of a progress bar; None shows none.
         """
-        scorer = Scorer(self.backbone, gaussian(), self.aggregation)
         judge, others = _judge(self.aggregation), (self.models, self.weights)
-        scores, maps, by_model = scorer.apply(
+        scores, maps, by_model = self._scorer.apply(
             judge, self.variables, images, *others, progress=progress
         )
         p_values = None
@@ -216,14 +233,16 @@ class Detector(NamedTuple):
         self, images: UInt8[np.ndarray, "n s s 3"]
     ) -> tuple[Float[np.ndarray, "n _h _w"], ...]:
         """The distances of each level, float32 [n h w], mean over the detector's models."""
-        scorer = Scorer(self.backbone, gaussian(), self.aggregation)
-        by_model = [scorer.level_maps(self.variables, model, images) for model in self.models]
-        return tuple(sum(levels) / len(levels) for levels in zip(*by_model, strict=True))
+        return self._scorer.apply(_level_maps, self.variables, images, self.models)
 
     def judge(self, images: UInt8[Array, "n s s 3"]) -> tuple[Array, Array, Array]:
         """Scores [n] and maps [n s s] by all models together, and scores [n k] by each; pure."""
         levels = self.backbone.levels(jax.tree.map(jnp.asarray, self.variables), images)
         return _judge(self.aggregation)(levels, self.image_size, self.models, self.weights)
+
+    @property
+    def _scorer(self) -> Scorer:
+        return Scorer(self.backbone, gaussian(), self.aggregation)
 
     @property
     def smallest_rate(self) -> float | None:
@@ -243,7 +262,7 @@ class Detector(NamedTuple):
             ValueError: the detector is not calibrated, or on too few images.
         """
         if not self.calibration:
-            raise ValueError("the detector is not calibrated: fit it with calibrate='split'")
+            raise ValueError(_NOT_CALIBRATED)
         return threshold(self.calibration.peaks, alpha)
 
     def save(self, folder: str | Path) -> None:
@@ -275,7 +294,7 @@ class Detector(NamedTuple):
             "aggregation": self.aggregation,
             "mean": self.backbone.mean,
             "std": self.backbone.std,
-            "levels": len(self.models[0]),
+            "levels": LEVELS,
             "models": len(self.models),
             "held_out": len(self.calibration.peaks) if self.calibration else 0,
             "version": version("gaussft_jax"),
@@ -342,6 +361,12 @@ def _parts(n: int, calibrate: Calibrate):
     if calibrate == "none":
         return [(np.arange(n), np.arange(0))]
     return folds(n)[:1] if calibrate == "split" else folds(n)
+
+
+def _level_maps(levels, size, models):
+    """The distances of each level, mean over the models."""
+    by_model = [gaussian().maps(model, levels) for model in models]
+    return tuple(sum(maps) / len(maps) for maps in zip(*by_model, strict=True))
 
 
 @functools.cache

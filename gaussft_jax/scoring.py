@@ -161,8 +161,8 @@ class Scorer(NamedTuple):
     def _shown(self, images: parallel.Share, progress: tqdm) -> Iterator[tuple[Array, Array]]:
         """The batches; `progress` counts the images that are real."""
         left = len(images)
-        size = min(left, self.batch_size or parallel.images_per_call())
-        for batch, valid in images.batches(size):
+        size = self.batch_size or parallel.images_per_call()
+        for batch, valid in images.batches(min(size, max(1, left))):
             yield batch, valid
             progress.update(max(0, min(len(batch), left)))
             left -= len(batch)

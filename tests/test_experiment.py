@@ -93,6 +93,12 @@ def test_a_workdir_from_before_a_field_existed_goes_on(parts, tmp_path):
     assert train_and_evaluate(_config(parts, folds=(0,)), tmp_path)["folds"] == before["folds"]
 
 
+def test_what_changes_no_result_may_change(parts, tmp_path):
+    before = train_and_evaluate(_config(parts, folds=(0,), scoring_batch_size=3), tmp_path)
+    after = train_and_evaluate(_config(parts, folds=(0,), scoring_batch_size=0), tmp_path)
+    assert after["folds"] == before["folds"]
+
+
 def test_a_run_that_found_no_data_claims_no_workdir(parts, tmp_path):
     with pytest.raises(FileNotFoundError, match="no category 'screw'"):
         train_and_evaluate(_config(parts, "screw", folds=(0,)), tmp_path)

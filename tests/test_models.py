@@ -29,6 +29,11 @@ def test_save_and_load_change_nothing(photographs, tmp_path, kind):
         np.testing.assert_array_equal(a, b)
 
 
+def test_no_images_are_refused(photographs):
+    with pytest.raises(ValueError, match="no images to fit"):
+        Detector.fit(photographs[:0])
+
+
 def test_a_defect_scores_higher(photographs):
     detector = Detector.fit(photographs[:9], calibrate="none")
     spoilt = photographs[9:].copy()
@@ -65,6 +70,10 @@ def test_across_folds_scores_are_the_mean_of_the_models(photographs):
         for held_out, p in zip(cross.calibration.scores, by_model, strict=True)
     )
     np.testing.assert_allclose(together.p_values, (1 + above) / 11)
+    rate = float(together.p_values.max())
+    assert together.defective(rate).all() and not together.defective(1 / 12).any()
+    with pytest.raises(ValueError, match="not calibrated"):
+        by_model[0].defective(rate)
     maps = anomaly_map(cross.level_maps(photographs[10:]), 64)
     np.testing.assert_allclose(maps, together.maps, rtol=1e-5)
     spoilt = photographs[10:].copy()

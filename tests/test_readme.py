@@ -17,7 +17,7 @@ def test_snippet_runs(snippet, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for folder in ("good", "new"):
         (tmp_path / "parts" / folder).mkdir(parents=True)
-        for i in range(4):
+        for i in range(6):  # from five on, a detector is calibrated
             image = rng.integers(0, 255, (40, 60, 3)).astype(np.uint8)
             Image.fromarray(image).save(tmp_path / "parts" / folder / f"{i}.png")
     exec(snippet, {})

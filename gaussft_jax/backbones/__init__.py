@@ -4,9 +4,10 @@ from gaussft_jax.backbones.depthwise import depthwise_convolution
 from gaussft_jax.backbones.efficientnet import EfficientNet
 from gaussft_jax.backbones.level_store import LevelStore
 from gaussft_jax.backbones.registry import Backbone, Levels, Variables, create, load_backbone
-from gaussft_jax.backbones.specification import SPECIFICATIONS, Specification, Stage
+from gaussft_jax.backbones.specification import LEVELS, SPECIFICATIONS, Specification, Stage
 
 __all__ = [
+    "LEVELS",
     "SPECIFICATIONS",
     "Backbone",
     "EfficientNet",

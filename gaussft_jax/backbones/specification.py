@@ -3,7 +3,9 @@
 import math
 from typing import NamedTuple
 
-__all__ = ["SPECIFICATIONS", "Specification", "Stage"]
+__all__ = ["LEVELS", "SPECIFICATIONS", "Specification", "Stage"]
+
+LEVELS = ("stem", *(f"stage{s}" for s in range(1, 8)), "head")
 
 
 class Stage(NamedTuple):

@@ -2,7 +2,11 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gaussft_jax.evaluation import Scored
+    from gaussft_jax.models import Prediction
 
 HELP = "measure a detector on labelled images, make a report"
 RATES = (0.01, 0.05, 0.1)
@@ -50,7 +54,7 @@ def run(options: Namespace) -> int:
     metrics, notes = evaluate(scored)
     rates = []
     if predicted.p_values is not None:
-        rates = [_at(rate, predicted.p_values, scored) for rate in RATES]
+        rates = [_at(rate, predicted, scored) for rate in RATES]
     headline = {key: metrics[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
     described = json.loads((options.model / "detector.json").read_text(encoding="utf-8"))
     results = {
@@ -91,8 +95,8 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def _at(alpha: float, p_values: Any, scored: Any) -> dict[str, Any]:
-    alarm, defective = p_values <= alpha, scored.defective
+def _at(alpha: float, predicted: "Prediction", scored: "Scored") -> dict[str, Any]:
+    alarm, defective = predicted.defective(alpha), scored.defective
     return {
         "alpha": alpha,
         "good": int((~defective).sum()),

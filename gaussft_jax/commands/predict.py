@@ -110,7 +110,9 @@ def _judge(
             print(f"error: {error}", file=sys.stderr)
     if not images:
         return lines
-    scores, maps, p_values = detector.predict(np.stack(list(images.values())))
+    predicted = detector.predict(np.stack(list(images.values())))
+    scores, maps, p_values = predicted
+    defective = predicted.defective(alpha) if alpha else None
     high = 2 * detector.calibration.peaks.max() if detector.calibration else maps.max()
     for row, (number, image) in enumerate(images.items()):
         line = lines[number]
@@ -118,10 +120,10 @@ def _judge(
         name = f"{first + number:05d}_{paths[number].stem}.png"
         pictures = {"heatmap": heatmap_overlay(image, maps[row], 0.0, float(high))}
         line["score"] = float(scores[row])
-        if p_values is not None:
+        if defective is not None:
             line["p_value"] = float(p_values[row])
-            line["decision"] = "defective" if p_values[row] <= alpha else "good"
-            if line["decision"] == "defective":
+            line["decision"] = "defective" if defective[row] else "good"
+            if defective[row]:
                 pictures["mask"] = maps[row] > detector.pixel_threshold(alpha)
         for kind, picture in pictures.items():
             path = out / f"{kind}s" / name

@@ -172,8 +172,7 @@ def residuals(
 
     n, h, w, c = features.shape
     # So few rows at a time that their float64 copy stays in the cache, and as many in each step.
-    steps = min(n, -(-n * h * w // _CACHED_ROWS))
-    images = -(-n // steps)
+    images = -(-n // -(-n * h * w // _CACHED_ROWS))
     steps = -(-n // images)
     batches = tuple(
         jnp.pad(x, ((0, steps * images - n), *((0, 0),) * (x.ndim - 1))).reshape(
