@@ -100,6 +100,7 @@ class Detector(NamedTuple):
         aggregation: `max` or `mean` over the locations of a level, for the image score.
         calibration: from held-out good images; None without.
         weights: of the levels, float32 [levels], as `gaussian.level_weights`; None: all alike.
+        tuned: whether the network was tuned to the images.
     """
 
     backbone: Backbone
@@ -109,6 +110,7 @@ class Detector(NamedTuple):
     aggregation: Aggregation = "max"
     calibration: Calibration | None = None
     weights: Float[Array | np.ndarray, " l"] | None = None
+    tuned: bool = False
 
     @classmethod
     def fit(
@@ -193,8 +195,11 @@ class Detector(NamedTuple):
         level_weights = None
         if recipe.level_weights == "standardised":
             level_weights = scorer.weigh(variables, references, images[validation])
-        detector = cls(network, variables, (references,), images.shape[1], aggregation)
-        return detector._replace(weights=level_weights)._calibrated(scorer, [images[held_out]])
+        detector = cls(
+            network, variables, (references,), images.shape[1], aggregation,
+            weights=level_weights, tuned=True,
+        )  # fmt: skip
+        return detector._calibrated(scorer, [images[held_out]])
 
     def _calibrated(self, scorer: Scorer, held_out: list[np.ndarray]) -> "Detector":
         """The detector with what each of its models makes of the images held out of it."""
@@ -292,6 +297,7 @@ class Detector(NamedTuple):
             "backbone": self.backbone.name,
             "image_size": self.image_size,
             "aggregation": self.aggregation,
+            "tuned": self.tuned,
             "mean": self.backbone.mean,
             "std": self.backbone.std,
             "levels": LEVELS,
@@ -347,6 +353,7 @@ class Detector(NamedTuple):
             description["aggregation"],
             calibration,
             tree.get("weights"),
+            description.get("tuned", False),  # absent in detectors of before the field
         )
 
 

@@ -22,6 +22,7 @@ def test_save_and_load_change_nothing(photographs, tmp_path, kind):
     detector = Detector.fit(photographs[:9], kind=kind)
     detector.save(tmp_path / "model")
     loaded = Detector.load(tmp_path / "model")
+    assert not loaded.tuned
     jax.tree.map(np.testing.assert_array_equal, detector.models, loaded.models)
     for a, b in zip(
         detector.predict(photographs[9:]), loaded.predict(photographs[9:]), strict=True
@@ -95,7 +96,9 @@ def test_a_tuned_detector_keeps_its_weights(photographs, tmp_path):
     unweighed = detector._replace(weights=None).predict(photographs)
     assert not np.allclose(predicted.scores, unweighed.scores, rtol=1e-3)
     detector.save(tmp_path / "model")
-    for a, b in zip(predicted, Detector.load(tmp_path / "model").predict(photographs), strict=True):
+    loaded = Detector.load(tmp_path / "model")
+    assert loaded.tuned
+    for a, b in zip(predicted, loaded.predict(photographs), strict=True):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(ValueError, match="at least 10 good images, there are 9"):
         Detector.tune(photographs[:9], tmp_path / "checkpoints")

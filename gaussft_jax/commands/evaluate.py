@@ -64,7 +64,7 @@ def run(options: Namespace) -> int:
         "backbone": detector.backbone.name,
         "image_size": size,
         "aggregation": detector.aggregation,
-        "tuned": False,
+        "tuned": detector.tuned,
         "folds": [{"fold": 0, **metrics}],
         "mean": headline,
         "alpha": rates,
