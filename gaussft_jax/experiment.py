@@ -1,6 +1,5 @@
 """An experiment from configuration to results: folds fitted, scored, measured and reported."""
 
-import json
 import platform
 import time
 from collections.abc import Iterator, Sequence
@@ -37,11 +36,11 @@ from gaussft_jax.evaluation import (
     write_level_maps,
     write_scored,
 )
-from gaussft_jax.files import write_json
+from gaussft_jax.files import read_json, write_json
 from gaussft_jax.objectives import Objective
 from gaussft_jax.report import shown, write_overlays, write_report
 from gaussft_jax.scoring import Scorer
-from gaussft_jax.training import Recipe, Tuner
+from gaussft_jax.training import Recipe, Tuner, read_metrics
 from gaussft_jax.vicinity import vicinity
 
 __all__ = ["make_objective", "report_again", "train_and_evaluate"]
@@ -96,7 +95,7 @@ def _train_and_evaluate(
     backbone, variables = load_backbone(config.backbone, config.weights or None, config.dtype)
     size = config.image_size or backbone.image_size
     photographs = _read(config, size)
-    scorer = Scorer(backbone, make_objective(config), config.aggregation, config.scoring_batch_size)
+    scorer = Scorer(backbone, make_objective(config), config.scoring_batch_size)
     if not config.tune:
         # Folds share most of their images.
         scorer = scorer._replace(store=store or LevelStore(workdir))
@@ -109,7 +108,7 @@ def _train_and_evaluate(
         # Only the fold that the report shows keeps its maps.
         needed = ["result.json", "maps.npy"] if fold == config.folds[0] else ["result.json"]
         if parallel.agree(all((folder / name).exists() for name in needed)):
-            record = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+            record = read_json(folder / "result.json")
         else:
             record = _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
         records.append(record)
@@ -132,7 +131,7 @@ def report_again(workdir: str | Path) -> None:
     path = workdir / "results.json"
     if not path.exists():
         raise FileNotFoundError(f"{workdir} holds no results.json: finish the experiment first")
-    results = json.loads(path.read_text(encoding="utf-8"))
+    results = read_json(path)
     config = configuration.default_config()
     config.update(results["config"])
     photographs = _read(config, results["image_size"])
@@ -144,9 +143,9 @@ def make_objective(config: ConfigDict) -> Objective:
     return {
         "gaussian": lambda: objectives.gaussian(config.gaussian, config.aggregation),
         "deep_svdd": lambda: objectives.deep_svdd(config.svdd_norm, config.aggregation),
-        "fcdd": objectives.fcdd,
+        "fcdd": lambda: objectives.fcdd(config.aggregation),
         "gaussian_ad": objectives.gaussian_ad,
-        "padim": objectives.padim,
+        "padim": lambda: objectives.padim(config.aggregation),
         "spade": objectives.spade,
     }[config.objective]()
 
@@ -176,7 +175,7 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
     new = config.to_dict()
     # A run that failed before its first fold, for a wrong path say, holds nothing to protect.
     if path.exists() and any(workdir.glob("fold*")):
-        old = json.loads(path.read_text(encoding="utf-8"))
+        old = read_json(path)
         # Which folds are run changes no fold's result.
         changed = configuration.differences({**old, "folds": ()}, {**new, "folds": ()})
         if changed:
@@ -217,9 +216,7 @@ def _read_share(paths: Sequence[ImageFile], size: int, progress: str) -> paralle
 def _make_tuner(config: ConfigDict, scorer: Scorer) -> Tuner:
     recipe = Recipe(**{field: config[field] for field in Recipe._fields})
     augment = vicinity(config.vicinity, config.severity)
-    return Tuner(
-        scorer.backbone, scorer.objective, config.aggregation, augment, recipe, config.parallelism
-    )
+    return Tuner(scorer.backbone, scorer.objective, augment, recipe, config.parallelism)
 
 
 def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> dict[str, Any]:
@@ -299,13 +296,17 @@ def _show(
     folder = workdir / f"fold{fold}"
     scored = read_scored(folder, photographs.masks)
     write_overlays(workdir / "overlays", images, scored)
-    histories = [_history(workdir / f"fold{record['fold']}", record) for record in results["folds"]]
+    histories = [
+        {**read_metrics(workdir / f"fold{of['fold']}")._asdict(), "best_epoch": of["best_epoch"]}
+        for of in results["folds"]
+        if results["tuned"]
+    ]
     report = write_report(
         workdir / "report.html",
         results=results,
         images=images,
         scored=scored,
-        histories=histories if results["tuned"] else (),
+        histories=histories,
         fold=fold,
         level_maps=read_level_maps(folder),
     )
@@ -314,16 +315,3 @@ def _show(
         for key, value in results["mean"].items()
     )
     print(f"{results['category']}: {mean}\nresults: {workdir / 'results.json'}\nreport: {report}")
-
-
-def _history(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
-    """What the report draws of a fold's training, from its metrics.jsonl."""
-    path = folder / "metrics.jsonl"
-    if not path.exists():
-        return {}
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return {
-        "loss": [row["loss"] for row in rows[1:]],
-        "vicinity_auroc": [row["vicinity_auroc"] for row in rows],
-        "best_epoch": record["best_epoch"],
-    }

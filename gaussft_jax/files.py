@@ -11,7 +11,15 @@ from typing import Any
 
 import platformdirs
 
-__all__ = ["cache_folder", "replacing", "replacing_folder", "sha256_of", "write_json"]
+__all__ = [
+    "cache_folder",
+    "read_json",
+    "replacing",
+    "replacing_folder",
+    "sha256_of",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -30,11 +38,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 in place of `path`."""
+    with replacing(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
 def write_json(path: str | Path, data: Any) -> None:
     """Write `data` as indented JSON, NaN refused, in place of `path`."""
-    with replacing(path) as beside:
-        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
-        beside.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """What a JSON file holds."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 @contextmanager

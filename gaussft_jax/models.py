@@ -1,7 +1,6 @@
 """A fitted detector: from good images to a folder, and from that folder to judged images."""
 
 import functools
-import json
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -25,7 +24,7 @@ from gaussft_jax.backbones import (
 )
 from gaussft_jax.data import folds
 from gaussft_jax.evaluation import cross_p_values, threshold
-from gaussft_jax.files import replacing_folder, sha256_of, write_json
+from gaussft_jax.files import read_json, replacing_folder, sha256_of, write_json
 from gaussft_jax.gaussian import (
     Aggregation,
     Gaussian,
@@ -140,7 +139,7 @@ class Detector(NamedTuple):
             ValueError: fewer than two images, or images that are all the same.
         """
         network, variables = load_backbone(backbone, weights)
-        scorer = Scorer(network, gaussian(kind), aggregation)
+        scorer = Scorer(network, gaussian(kind, aggregation))
         parts = _parts(len(images), calibrate)
         if len(parts) > 1:
             scorer = scorer._replace(store=LevelStore(tempfile.gettempdir()))
@@ -185,9 +184,9 @@ class Detector(NamedTuple):
         training, validation = (rest[part] for part in folds(len(rest), 4)[0])
         network, variables = load_backbone(backbone, weights)
         objective = gaussian(kind, aggregation)
-        scorer = Scorer(network, objective, aggregation)
+        scorer = Scorer(network, objective)
         references = scorer.fit(variables, images[training])
-        tuner = Tuner(network, objective, aggregation, vicinity("all"), recipe)
+        tuner = Tuner(network, objective, vicinity("all"), recipe)
         key = jax.random.key(seed)
         variables = tuner.tune(
             variables, references, images[training], images[validation], key, folder
@@ -247,7 +246,7 @@ class Detector(NamedTuple):
 
     @property
     def _scorer(self) -> Scorer:
-        return Scorer(self.backbone, gaussian(), self.aggregation)
+        return Scorer(self.backbone, gaussian())
 
     @property
     def smallest_rate(self) -> float | None:
@@ -324,7 +323,7 @@ class Detector(NamedTuple):
         path = folder / "detector.json"
         if not path.is_file():
             raise FileNotFoundError(f"{folder} holds no detector; make one with `gaussft fit`")
-        description = json.loads(path.read_text())
+        description = read_json(path)
         if description["schema"] != _SCHEMA:
             raise ValueError(
                 f"{folder} was written by gaussft_jax {description['version']} in schema "

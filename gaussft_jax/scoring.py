@@ -13,7 +13,6 @@ from tqdm import tqdm
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, LevelStore, Variables
 from gaussft_jax.gaussian import (
-    Aggregation,
     Batches,
     anomaly_map,
     image_score,
@@ -36,14 +35,12 @@ class Scorer(NamedTuple):
     Attributes:
         backbone: the network.
         objective: what distance means.
-        aggregation: `max` or `mean` over the locations of a level, for the image score.
         batch_size: images per call; 0 for `parallel.images_per_call`. No more than there are.
         store: keeps the levels of a network that stays frozen, for images that come again.
     """
 
     backbone: Backbone
     objective: Objective
-    aggregation: Aggregation
     batch_size: int = 0
     store: LevelStore | None = None
 
@@ -78,7 +75,7 @@ class Scorer(NamedTuple):
         self, variables: Variables, references: Any, images: Images
     ) -> Float[np.ndarray, "l n"]:
         """`gaussian.level_scores` of all images, float32 [levels n]; arguments as in `weigh`."""
-        of_levels = _level_scores(self.objective, self.aggregation)
+        of_levels = _level_scores(self.objective)
         (scores,) = self.apply(of_levels, variables, images, references)
         return scores.T
 
@@ -106,7 +103,7 @@ class Scorer(NamedTuple):
         Returns:
             float32 [n] and [n s s].
         """
-        of_levels = _score(self.objective, self.aggregation)
+        of_levels = _score(self.objective)
         return self.apply(of_levels, variables, images, references, weights, progress="score")
 
     def apply(
@@ -193,7 +190,7 @@ def _after_network(backbone: Backbone, of_levels: Callable) -> Callable:
 
 
 @functools.cache
-def _score(objective: Objective, aggregation: Aggregation) -> Callable:
+def _score(objective: Objective) -> Callable:
     def score(
         levels, size, references, weights
     ) -> tuple[Float[Array, " n"], Float[Array, "n s s"]]:
@@ -201,7 +198,7 @@ def _score(objective: Objective, aggregation: Aggregation) -> Callable:
         if objective.score:
             scores = objective.score(references, levels)
         else:
-            scores = image_score(maps, aggregation, weights)
+            scores = image_score(maps, objective.aggregation, weights)
         return scores, anomaly_map(maps, size, weights)
 
     return score
@@ -213,7 +210,7 @@ def _level_maps(objective: Objective) -> Callable:
 
 
 @functools.cache
-def _level_scores(objective: Objective, aggregation: Aggregation) -> Callable:
+def _level_scores(objective: Objective) -> Callable:
     return lambda levels, size, references: (
-        level_scores(objective.maps(references, levels), aggregation).T,
+        level_scores(objective.maps(references, levels), objective.aggregation).T,
     )

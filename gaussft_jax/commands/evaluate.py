@@ -30,11 +30,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Judge the images, measure, report."""
-    import json
-
     from gaussft_jax.data import read_images, read_masks, read_test
     from gaussft_jax.evaluation import Scored, evaluate, write_scored
-    from gaussft_jax.files import write_json
+    from gaussft_jax.files import read_json, write_json
     from gaussft_jax.models import Detector
     from gaussft_jax.report import shown, write_report
 
@@ -56,7 +54,7 @@ def run(options: Namespace) -> int:
     if predicted.p_values is not None:
         rates = [_at(rate, predicted, scored) for rate in RATES]
     headline = {key: metrics[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
-    described = json.loads((options.model / "detector.json").read_text(encoding="utf-8"))
+    described = read_json(options.model / "detector.json")
     results = {
         "schema": 1,
         "category": options.folder.resolve().name,

@@ -15,10 +15,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Check the folder and print its description."""
+    from gaussft_jax.files import read_json
     from gaussft_jax.models import Detector
 
     detector = Detector.load(options.model)
-    described = json.loads((options.model / "detector.json").read_text(encoding="utf-8"))
+    described = read_json(options.model / "detector.json")
     described["smallest_false_alarm_rate"] = detector.smallest_rate
     described["megabytes"] = round((options.model / "arrays.safetensors").stat().st_size / 1e6, 1)
     if options.json:

@@ -1,6 +1,5 @@
 """The built-in data set: real photographs of brick, gravel and grass, with defects drawn on."""
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from gaussft_jax.data.defects import DEFECTS
+from gaussft_jax.files import read_json, write_json
 
 __all__ = ["PHOTOGRAPHS", "write_photographs"]
 
@@ -65,7 +65,7 @@ def write_photographs(root: str | Path, category: str = "brick", *, seed: int = 
 
 def _same(folder: Path, origin: dict[str, str | int]) -> Path:
     file = folder / "origin.json"
-    found = json.loads(file.read_text()) if file.exists() else "nothing"
+    found = read_json(file) if file.exists() else "nothing"
     if found != origin:
         raise ValueError(
             f"{folder} is in the way: its origin.json says {found}, wanted {origin};"
@@ -87,7 +87,7 @@ def _write(
             image, mask = draw(_crop(photograph, TEST_STRIPS, rng), rng)
             _save(image, folder / "test" / label / f"{i:03d}.png")
             _save(mask, folder / "ground_truth" / label / f"{i:03d}_mask.png")
-    (folder / "origin.json").write_text(json.dumps(origin))
+    write_json(folder / "origin.json", origin)
 
 
 def _crop(

@@ -50,4 +50,5 @@ def deep_svdd(norm: Norm = "l1", aggregation: Aggregation = "max") -> Objective:
             norm_map(centre, level, norm) for centre, level in zip(centres, levels, strict=True)
         ),
         loss=lambda maps, masks: image_score(maps, aggregation),
+        aggregation=aggregation,
     )

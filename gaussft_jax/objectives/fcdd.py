@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from gaussft_jax.gaussian import fit_means
+from gaussft_jax.gaussian import Aggregation, fit_means
 from gaussft_jax.objectives.objective import Maps, Objective
 
 __all__ = ["fcdd", "hypersphere_loss", "level_mask", "pseudo_huber_map"]
@@ -80,11 +80,16 @@ def hypersphere_loss(maps: Maps, masks: Bool[Array, "n s s"]) -> Float[Array, " 
 
 
 @functools.cache
-def fcdd() -> Objective:
-    """The FCDD objective on every level, with outlier exposure and masks."""
+def fcdd(aggregation: Aggregation = "max") -> Objective:
+    """The FCDD objective on every level, with outlier exposure and masks.
+
+    Args:
+        aggregation: `max` or `mean` over the locations of a level, for the image score.
+    """
     return Objective(
         fit=fit_means,
         maps=lambda centres, levels: tuple(map(pseudo_huber_map, centres, levels)),
         loss=hypersphere_loss,
+        aggregation=aggregation,
         outlier_exposure=True,
     )

@@ -33,4 +33,5 @@ def gaussian(kind: Kind = "tied", aggregation: Aggregation = "max") -> Objective
         fit=functools.partial(fit_gaussians, kind=kind),
         maps=mahalanobis_maps,
         loss=lambda maps, masks: image_score(maps, aggregation),
+        aggregation=aggregation,
     )

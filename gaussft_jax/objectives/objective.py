@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Bool, Float
 
-from gaussft_jax.gaussian import Batches
+from gaussft_jax.gaussian import Aggregation, Batches
 
 __all__ = ["Levels", "Maps", "Objective", "streamed"]
 
@@ -25,6 +25,7 @@ class Objective(NamedTuple):
         maps: (references, levels) -> a distance map per level, float32 [n h w].
         loss: (maps, masks) -> training loss of each image, float32 [n]; `masks`, bool [n s s], are
             the pixels that were made anomalous. None where nothing can be tuned.
+        aggregation: `max` or `mean` over the locations of a level, for the image score.
         outlier_exposure: whether the training images are partly made anomalous.
         score: (references, levels) -> image scores, float32 [n]; None where they are
             `gaussian.image_score` of the maps.
@@ -33,6 +34,7 @@ class Objective(NamedTuple):
     fit: Callable[[Callable[[], Batches]], Any]
     maps: Callable[[Any, Levels], Maps]
     loss: Callable[[Maps, Bool[Array, "n s s"]], Float[Array, " n"]] | None = None
+    aggregation: Aggregation = "max"
     outlier_exposure: bool = False
     score: Callable[[Any, Levels], Float[Array, " n"]] | None = None
 

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from gaussft_jax.gaussian import fit_gaussians, mahalanobis_map, sample_covariance
+from gaussft_jax.gaussian import Aggregation, fit_gaussians, mahalanobis_map, sample_covariance
 from gaussft_jax.objectives.objective import Levels, Objective, streamed
 from gaussft_jax.objectives.pyramid import pyramid, smooth
 
@@ -14,10 +14,11 @@ _RIDGE = 0.01
 
 
 @functools.cache
-def padim(channels: int = 100, seed: int = 0) -> Objective:
+def padim(aggregation: Aggregation = "max", channels: int = 100, seed: int = 0) -> Objective:
     """Mahalanobis distance under N(mean, Sigma + 0.01 I) of each location of the pyramid.
 
     Args:
+        aggregation: `max` or `mean` over the locations, for the image score.
         channels: random subset of the pyramid's channels to keep; all where it has fewer.
         seed: of the subset.
 
@@ -39,4 +40,4 @@ def padim(channels: int = 100, seed: int = 0) -> Objective:
         (features,) = embed(levels)
         return (smooth(mahalanobis_map(gaussians[0], features)),)
 
-    return Objective(fit=fit, maps=maps)
+    return Objective(fit=fit, maps=maps, aggregation=aggregation)

@@ -10,6 +10,7 @@ from gaussft_jax.report.overlays import (
     write_overlays,
 )
 from gaussft_jax.report.page import write_report
+from gaussft_jax.report.templates import template
 
 __all__ = [
     "COLOURS",
@@ -21,6 +22,7 @@ __all__ = [
     "roc_figure",
     "score_histogram",
     "shown",
+    "template",
     "training_curves",
     "write_overlays",
     "write_report",

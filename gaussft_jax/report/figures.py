@@ -111,26 +111,23 @@ def training_curves(histories: Sequence[Mapping[str, Any]]) -> str:
     """Loss and vicinity AUROC over the epochs, one line per fold, as SVG.
 
     Args:
-        histories: one per fold, with `loss` [epochs], distance, of epochs 1, 2, ...;
-            `vicinity_auroc`, fraction, of the same epochs or one more, epoch 0 (pre-trained),
-            before them; and `best_epoch`, the epoch that was kept (dotted in the figure).
+        histories: one per fold, with `loss`, distance, NaN at first, and `vicinity_auroc`,
+            fraction, both [epochs + 1], of the pre-trained network (epoch 0) and after each epoch;
+            and `best_epoch`, the epoch that was kept (dotted in the figure).
     """
     with _style("training"):
         figure, (above, below) = _axes(2)
         for history in histories:
-            last = len(history["loss"])
-            auroc = np.asarray(history["vicinity_auroc"])
-            first = last + 1 - len(auroc)
-            best = int(history["best_epoch"])
+            auroc, best = history["vicinity_auroc"], history["best_epoch"]
             line = {"color": _GOOD, "alpha": 0.8, "linewidth": 1.5}
-            above.plot(np.arange(1, last + 1), history["loss"], **line)
-            below.plot(np.arange(first, last + 1), auroc, **line)
-            below.plot(best, auroc[best - first], "o", color=_DEFECT, markersize=6)
+            above.plot(history["loss"], **line)
+            below.plot(auroc, **line)
+            below.plot(best, auroc[best], "o", color=_DEFECT, markersize=6)
         above.set(ylabel="loss")
         below.set(ylabel="vicinity AUROC", xlabel="epoch")
         below.xaxis.get_major_locator().set_params(integer=True)
         figure.align_ylabels()
-        best = ", ".join(str(int(history["best_epoch"])) for history in histories)
+        best = ", ".join(str(history["best_epoch"]) for history in histories)
         return _svg(figure, f"Training loss and vicinity AUROC by epoch; best epoch: {best}.")
 
 

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gaussft_jax.evaluation import GOOD, Scored, Undefined, pro_curve, roc_curve, summarise
 from gaussft_jax.files import replacing
 from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
 from gaussft_jax.report.gallery import LevelMaps, galleries
 from gaussft_jax.report.overlays import COLOURS, map_range
+from gaussft_jax.report.templates import template
 
 __all__ = ["write_report"]
 
@@ -86,9 +86,10 @@ def write_report(
         p_values: of the images, for decisions at a false-alarm rate that the reader chooses.
         level_maps: distances of each level, for the images of `shown`, by their index.
     """
-    page = _environment().get_template("page.html.j2")
+    here = Path(__file__).parent
+    page = template(here / "page.html.j2", percent=_percent, number=_number, pretty=_pretty)
     low, high = map_range(scored)
-    script = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
+    script = (here / "page.js").read_text(encoding="utf-8")
     judged = None
     if p_values is not None and len(set(scored.defective.tolist())) == 2:
         judged = json.dumps(list(zip(p_values.tolist(), scored.defective.tolist(), strict=True)))
@@ -115,18 +116,6 @@ def write_report(
         # A file name need not be valid Unicode; what cannot be shown must not cost the report.
         beside.write_text(text, encoding="utf-8", errors="replace")
     return Path(path)
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=_percent, number=_number, pretty=_pretty)
-    return environment
 
 
 def _percent(fraction: float | int | None) -> str:

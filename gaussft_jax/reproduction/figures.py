@@ -1,6 +1,5 @@
 """The paper's two result figures from photographs and finished runs, with score and PRO curves."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 
 from gaussft_jax.data import read_category, read_image, read_images, read_masks
 from gaussft_jax.evaluation import Scored, pro_curve, read_scored
-from gaussft_jax.files import replacing
+from gaussft_jax.files import read_json, replacing, write_text
 from gaussft_jax.report import COLOURS, map_range, pro_figure, score_histogram
 from gaussft_jax.reproduction.runs import name_of
 from gaussft_jax.vicinity import draw, vicinity
@@ -116,7 +115,7 @@ def write_figures(out: str | Path, root: str | Path, categories: Sequence[str]) 
         done = next((run for run in runs if (run / "results.json").exists()), None)
         if done is None:
             continue
-        results = json.loads((done / "results.json").read_text(encoding="utf-8"))
+        results = read_json(done / "results.json")
         fold, size = results["config"]["folds"][0], results["image_size"]
         files = read_category(root, category)
         if not figures:
@@ -139,8 +138,7 @@ def write_figures(out: str | Path, root: str | Path, categories: Sequence[str]) 
             ("pro", "PRO curve", pro_figure(fpr, pro)),
         ):
             path = figures[f"{words}: {title}"] = out / f"{name}-{category}.svg"
-            with replacing(path) as beside:
-                beside.write_text(svg, encoding="utf-8")
+            write_text(path, svg)
     return figures
 
 

@@ -1,6 +1,5 @@
 """The runs that tables need: each once, resumed where they were stopped, failures kept for last."""
 
-import json
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from ml_collections import ConfigDict
 from gaussft_jax.backbones import LevelStore
 from gaussft_jax.configuration import default_config, differences
 from gaussft_jax.experiment import train_and_evaluate
+from gaussft_jax.files import read_json
 from gaussft_jax.reproduction.paper import TABLES
 
 __all__ = ["Run", "plan", "reproduce"]
@@ -101,4 +101,4 @@ def _done(folder: Path, config: ConfigDict) -> bool:
     path = folder / "results.json"
     if not path.exists():
         return False
-    return not differences(json.loads(path.read_text(encoding="utf-8"))["config"], config.to_dict())
+    return not differences(read_json(path)["config"], config.to_dict())

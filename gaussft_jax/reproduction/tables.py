@@ -1,15 +1,13 @@
 """Results of many runs as the paper's tables: Markdown, CSV, JSON and one HTML page."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from gaussft_jax.evaluation import mean_and_sem
-from gaussft_jax.files import replacing, write_json
+from gaussft_jax.files import read_json, replacing, write_json, write_text
+from gaussft_jax.report import template
 from gaussft_jax.reproduction.paper import TABLES, Row, Table
 from gaussft_jax.reproduction.runs import name_of
 
@@ -41,19 +39,12 @@ def write_tables(
     for number, records in tables.items():
         table = TABLES[number]
         columns, rows = _columns(categories), [_cells(record, categories) for record in records]
-        _write(out / f"table{number}.md", _markdown(number, table, columns, rows))
+        write_text(out / f"table{number}.md", _markdown(number, table, columns, rows))
         with replacing(out / f"table{number}.csv") as path, path.open("w", newline="") as file:
             csv.writer(file).writerows([columns, *rows])
         described = {"table": number, "title": table.title, "metric": table.metric}
         write_json(out / f"table{number}.json", {**described, "rows": records})
-    environment = Environment(
-        loader=PackageLoader("gaussft_jax.reproduction", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("tables.html.j2").render(
+    page = template(Path(__file__).with_name("tables.html.j2")).render(
         columns=_columns(categories),
         tables=[
             (number, TABLES[number], [_cells(record, categories) for record in records])
@@ -61,7 +52,7 @@ def write_tables(
         ],
         figures={title: path.name for title, path in (figures or {}).items()},
     )
-    _write(out / "tables.html", page)
+    write_text(out / "tables.html", page)
     return out / "tables.html"
 
 
@@ -94,7 +85,7 @@ def _figure(path: Path, metric: str) -> float | None:
     """The run's mean over its folds, percent; None where it is not finished or not defined."""
     if not path.exists():
         return None
-    value = json.loads(path.read_text(encoding="utf-8"))["mean"][metric]
+    value = read_json(path)["mean"][metric]
     return None if value is None else 100 * value
 
 
@@ -124,8 +115,3 @@ def _markdown(number: int, table: Table, columns: list[str], rows: list[list[str
     return f"Table {number}. {table.title} ({table.metric}, percent)\n\n" + "".join(
         "| " + " | ".join(line) + " |\n" for line in lines
     )
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")

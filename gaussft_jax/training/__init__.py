@@ -1,6 +1,7 @@
 """Fine-tuning that knows when to stop, in a loop on the device."""
 
 from gaussft_jax.training.loop import finished, make_loop
+from gaussft_jax.training.metrics import read_metrics
 from gaussft_jax.training.recipe import Recipe, Stopping
 from gaussft_jax.training.state import DRAWS, ROWS, History, TrainState
 from gaussft_jax.training.tuning import NotFiniteError, Tuned, Tuner
@@ -21,4 +22,5 @@ __all__ = [
     "draw_vicinity",
     "finished",
     "make_loop",
+    "read_metrics",
 ]

@@ -14,7 +14,7 @@ from jaxtyping import Array, Int32
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
-from gaussft_jax.gaussian import Aggregation, level_scores, level_weights
+from gaussft_jax.gaussian import level_scores, level_weights
 from gaussft_jax.objectives import Objective
 from gaussft_jax.training.parameters import join
 from gaussft_jax.training.recipe import Recipe
@@ -39,7 +39,6 @@ def finished(state: TrainState, recipe: Recipe):
 def make_loop(
     backbone: Backbone,
     objective: Objective,
-    aggregation: Aggregation,
     augment: Augmentation,
     recipe: Recipe,
     parallelism: parallel.Parallelism = "jit",
@@ -124,7 +123,7 @@ def make_loop(
             maps = level_maps(parameters, inputs, images)
             losses = objective.loss(maps, jnp.zeros(images.shape[:3], bool))
             finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, losses)])
-            return level_scores(maps, aggregation).T, losses, finite
+            return level_scores(maps, objective.aggregation).T, losses, finite
 
         scores, losses, finite = lax.map(
             score, images.reshape(steps, per_device, *images.shape[1:])

@@ -1,7 +1,5 @@
 """Tuning from the host: call the loop, keep its state, show progress."""
 
-import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,12 +11,11 @@ from tqdm import tqdm
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, Variables
-from gaussft_jax.files import replacing
-from gaussft_jax.gaussian import Aggregation
 from gaussft_jax.objectives import Objective
 from gaussft_jax.parallel import SAME
 from gaussft_jax.training.checkpoints import Checkpoints
 from gaussft_jax.training.loop import finished, make_loop, make_optimiser
+from gaussft_jax.training.metrics import write_metrics
 from gaussft_jax.training.parameters import join, split
 from gaussft_jax.training.recipe import Recipe
 from gaussft_jax.training.state import DRAWS, ROWS, History, Inputs, TrainState, initial_state
@@ -55,14 +52,13 @@ class Tuner:
         self,
         backbone: Backbone,
         objective: Objective,
-        aggregation: Aggregation,
         augment: Augmentation,
         recipe: Recipe,
         parallelism: parallel.Parallelism = "jit",
     ):
         self._recipe, self._parallelism = recipe, parallelism
         self._optimiser = make_optimiser(recipe)
-        self.loop = make_loop(backbone, objective, aggregation, augment, recipe, parallelism)
+        self.loop = make_loop(backbone, objective, augment, recipe, parallelism)
         self._draw = parallel.everywhere(
             lambda key, images: draw_vicinity(
                 jax.random.wrap_key_data(key),
@@ -139,7 +135,7 @@ class Tuner:
                     raise _failure(state, len(references), folder)
                 checkpoints.save(state)
                 if parallel.is_first():
-                    _write_metrics(folder / "metrics.jsonl", state)
+                    write_metrics(folder, state)
                 _show(progress, state, recipe)
                 yield state
         checkpoints.close()
@@ -159,24 +155,6 @@ def _failure(state: TrainState, levels: int, folder: Path) -> NotFiniteError:
         f"epoch {int(state.epoch) + 1}: {where} ceased to be finite; the state before it is in "
         f"{folder / 'checkpoint'}. A smaller config.learning_rate usually helps"
     )
-
-
-def _rows(state: TrainState) -> list[dict[str, float | int | None]]:
-    columns = {name: np.asarray(column) for name, column in state.history._asdict().items()}
-    return [
-        {"epoch": epoch}
-        | {
-            name: None if math.isnan(column[epoch]) else float(column[epoch])
-            for name, column in columns.items()
-        }
-        for epoch in range(int(state.epoch) + 1)
-    ]
-
-
-def _write_metrics(path: Path, state: TrainState) -> None:
-    # All lines anew, so that they agree with the checkpoint also after a kill.
-    with replacing(path) as beside:
-        beside.write_text("".join(json.dumps(row) + "\n" for row in _rows(state)))
 
 
 def _show(progress: tqdm, state: TrainState, recipe: Recipe) -> None:

@@ -5,7 +5,6 @@ one file that holds no code, has one sha256, opens memory-mapped and is read by 
 enough. Orbax, with its folder of shards, is for what training writes.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from gaussft_jax.files import replacing, sha256_of, write_json
+from gaussft_jax.files import read_json, replacing, sha256_of, write_json
 
 __all__ = ["is_converted", "load_converted", "read_safetensors", "save_converted"]
 
@@ -65,7 +64,7 @@ def load_converted(folder: str | Path) -> dict[str, np.ndarray]:
     """
     path, metadata = Path(folder) / _ARRAYS, Path(folder) / _METADATA
     try:
-        expected = json.loads(metadata.read_text())["sha256"]
+        expected = read_json(metadata)["sha256"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{metadata} tells no sha256: convert the weights again") from error
     if (digest := sha256_of(path)) != expected:

@@ -21,19 +21,19 @@ from gaussft_jax.vicinity import vicinity
 def run(folder, parallelism):
     backbone, variables = conftest.tiny_network(repeats=1)
     images = conftest.striped_images()
-    scorer = Scorer(backbone, objectives.gaussian(), "max", 8)
+    scorer = Scorer(backbone, objectives.gaussian(), 8)
     # 14 and 10 images in batches of 8 and 4: no device count above 2 divides any of them.
     references = scorer.fit(variables, images[:14])
     weights = scorer.weigh(variables, references, images[14:])
     scores, maps = scorer.score(variables, references, images, weights)
-    local = Scorer(backbone, objectives.gaussian("local"), "max", 8)
+    local = Scorer(backbone, objectives.gaussian("local"), 8)
     local_scores, _ = local.score(variables, local.fit(variables, images[:14]), images)
     recipe = training.Recipe(
         learning_rate=1e-4, batch_size=4, max_epochs=3, stopping="fixed", redraw=True, l2_sp=0.1
     )
     # Exposed to outliers, so that the draws of the training images are compared as well.
     objective = scorer.objective._replace(outlier_exposure=True)
-    tuner = training.Tuner(backbone, objective, "max", vicinity("cutout"), recipe, parallelism)
+    tuner = training.Tuner(backbone, objective, vicinity("cutout"), recipe, parallelism)
     tuned = tuner.tune(variables, references, images[:14], images[14:], jax.random.key(0), folder)
     if parallel.is_first():
         with replacing(Path(folder, "result.npz")) as path, path.open("wb") as file:

@@ -71,7 +71,7 @@ def histories(rng):
     def history(epochs: int) -> dict:
         auroc = rng.random(epochs + 1)
         return {
-            "loss": list(rng.random(epochs) + 20),
+            "loss": [np.nan, *(rng.random(epochs) + 20)],
             "vicinity_auroc": list(auroc),
             "best_epoch": int(auroc.argmax()),
         }

@@ -30,7 +30,7 @@ OBJECTIVES = {
 def _tuner(backbone, objective="gaussian", scheme="cutout", **recipe):
     recipe = {"learning_rate": 1e-3, "batch_size": 4, "max_epochs": 5, **recipe}
     return training.Tuner(
-        backbone, OBJECTIVES[objective], "max", vicinity(scheme), training.Recipe(**recipe)
+        backbone, OBJECTIVES[objective], vicinity(scheme), training.Recipe(**recipe)
     )
 
 
@@ -38,7 +38,7 @@ def _tune(tiny, stripes, folder, objective="gaussian", epochs_per_call=1, tuner=
     backbone, variables = tiny
     # 14 images in batches of 4: the last batch is partial.
     train, validation = stripes[:14], stripes[14:]
-    references = Scorer(backbone, OBJECTIVES[objective], "max", 8).fit(variables, train)
+    references = Scorer(backbone, OBJECTIVES[objective], 8).fit(variables, train)
     tuner = tuner or _tuner(backbone, objective, **recipe)
     return tuner.tune(
         variables, references, train, validation, jax.random.key(0), folder, epochs_per_call
@@ -105,7 +105,7 @@ def test_validation_loss_criterion_equals_the_loss_of_the_best_state(tiny, strip
     losses = tuned.history.validation_loss[1:]
     assert tuned.best_epoch == np.argmin(losses) + 1
     backbone, variables = tiny
-    references = Scorer(backbone, OBJECTIVES["gaussian"], "max", 8).fit(variables, stripes[:14])
+    references = Scorer(backbone, OBJECTIVES["gaussian"], 8).fit(variables, stripes[:14])
     levels = jax.jit(backbone.levels)(tuned.variables, stripes[14:])
     scores = image_score(OBJECTIVES["gaussian"].maps(references, levels))
     np.testing.assert_allclose(losses.min(), scores.mean(), rtol=1e-4)
@@ -116,7 +116,7 @@ def test_standardised_levels_decide_the_vicinity_auroc(tiny, stripes, tmp_path):
     recipe = {"learning_rate": 0.0, "patience": 1, "level_weights": "standardised"}
     tuned = _tune(tiny, stripes, tmp_path, **recipe)
     backbone, variables = tiny
-    scorer = Scorer(backbone, OBJECTIVES["gaussian"], "max", 8)
+    scorer = Scorer(backbone, OBJECTIVES["gaussian"], 8)
     references = scorer.fit(variables, stripes[:14])
     key, _ = jax.random.split(jax.random.key(0))
     draws = drawn(key, stripes[14:], vicinity("cutout"), 10, 0.7)
@@ -138,7 +138,7 @@ def test_loss_is_the_mean_over_real_images(tiny, stripes, tmp_path):
     """With a still network the epoch's loss is that of all 14 images, padding left out."""
     tuned = _tune(tiny, stripes, tmp_path, learning_rate=0.0, patience=2)
     backbone, variables = tiny
-    scorer = Scorer(backbone, OBJECTIVES["gaussian"], "max", 8)
+    scorer = Scorer(backbone, OBJECTIVES["gaussian"], 8)
     references = scorer.fit(variables, stripes[:14])
     scores, _ = scorer.score(variables, references, stripes[:14])
     np.testing.assert_allclose(tuned.history.loss[1], scores.mean(), rtol=1e-5)
@@ -160,6 +160,7 @@ def test_metrics_hold_a_line_per_epoch(tiny, stripes, tmp_path):
     assert [row["epoch"] for row in rows] == [0, 1, 2, 3, 4, 5]
     assert rows[0]["loss"] is None
     np.testing.assert_allclose([row["loss"] for row in rows[1:]], tuned.history.loss[1:])
+    _same(training.read_metrics(tmp_path), tuned.history)
 
 
 KILLED = """

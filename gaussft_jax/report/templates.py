@@ -1,0 +1,26 @@
+"""HTML templates: everything is escaped, and a name that is not given is an error."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+__all__ = ["template"]
+
+
+def template(path: Path, **filters: Callable) -> Template:
+    """The Jinja template of a file.
+
+    Args:
+        path: of the template.
+        filters: functions that it calls by name.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(path.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(filters)
+    return environment.get_template(path.name)
