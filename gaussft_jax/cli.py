@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0, or 1 where something could not be done."""
+    """Run a command; returns its exit status, 1 where something could not be done."""
     parser = argparse.ArgumentParser(
         prog="gaussft", description="Find defects in images after seeing only good ones."
     )

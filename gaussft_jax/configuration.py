@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
+from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
-from gaussft_jax.backbones import SPECIFICATIONS
+from gaussft_jax.backbones import LEVELS, SPECIFICATIONS
 from gaussft_jax.training import Recipe
+from gaussft_jax.vicinity import vicinity
 
 __all__ = ["CHOICES", "FROZEN_ONLY", "check", "default_config", "differences"]
 
@@ -22,6 +25,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "vicinity": ("augmix", "cutout", "confetti", "all"),
     "stopping": ("vicinity", "fixed", "validation_loss"),
     "level_weights": ("equal", "standardised"),
+    "trainable": ("all", "affine", *(f"level {level}" for level in range(len(LEVELS)))),
     "parallelism": ("jit", "pmap"),
 }
 
@@ -37,6 +41,7 @@ _LEAST = {
     "draws_per_image": 1,
     "epochs_per_call": 1,
     "learning_rate": 0.0,
+    "weight_decay": 0.0,
     "l2_sp": 0.0,
 }
 
@@ -109,28 +114,25 @@ def check(config: ConfigDict) -> None:
         raise ValueError(
             f"config.objective={config.objective!r} has no loss to tune; --config.tune=0"
         )
+    vicinity(config.vicinity, config.severity)  # refuses a severity out of range
     if not 0 < config.augmented < 1:
         raise ValueError(f"config.augmented={config.augmented}; choose a fraction between 0 and 1")
 
 
-def differences(old: Mapping | ConfigDict, new: Mapping | ConfigDict) -> list[str]:
-    """`field: old -> new` for each field of two configurations that changes results.
+def differences(old: Mapping | ConfigDict, new: Mapping | ConfigDict) -> dict[str, tuple[Any, Any]]:
+    """The old and the new value of each field of two configurations that changes results.
 
     A field that `old` lacks is younger than the run that wrote it, which did as the default says.
     """
     old, new = _flat(default_config()) | _flat(old), _flat(new)
-    return [
-        f"{field}: {old.get(field)!r} -> {new.get(field)!r}"
+    return {
+        field: (old.get(field), new.get(field))
         for field in sorted(old.keys() | new.keys())
         if field not in _NO_MATTER and old.get(field) != new.get(field)
-    ]
+    }
 
 
-def _flat(config: Mapping | ConfigDict, prefix: str = "") -> dict:
-    flat = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping | ConfigDict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = list(value) if isinstance(value, tuple) else value
-    return flat
+def _flat(config: Mapping | ConfigDict) -> dict[str, Any]:
+    plain = config.to_dict() if isinstance(config, ConfigDict) else config
+    flat = flatten_dict(plain, sep=".")
+    return {key: list(x) if isinstance(x, tuple) else x for key, x in flat.items()}

@@ -1,10 +1,8 @@
 """An experiment from configuration to results: folds fitted, scored, measured and reported."""
 
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +39,7 @@ from gaussft_jax.objectives import Objective
 from gaussft_jax.report import shown, write_overlays, write_report
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import Recipe, Tuner, read_metrics
+from gaussft_jax.versions import versions
 from gaussft_jax.vicinity import vicinity
 
 __all__ = ["make_objective", "report_again", "train_and_evaluate"]
@@ -179,8 +178,9 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
         # Which folds are run changes no fold's result.
         changed = configuration.differences({**old, "folds": ()}, {**new, "folds": ()})
         if changed:
+            listed = "; ".join(f"{field}: {a!r} -> {b!r}" for field, (a, b) in changed.items())
             raise ValueError(
-                f"{workdir} holds a run of another configuration ({'; '.join(changed)}); "
+                f"{workdir} holds a run of another configuration ({listed}); "
                 "choose another --workdir or remove this one"
             )
     if parallel.is_first():
@@ -202,7 +202,7 @@ def _read(config: ConfigDict, size: int) -> _Photographs:
         _read_share(category.train, size, "read training images"),
         _read_share([image.path for image in category.test], size, "read test images"),
         read_masks(category.test, size),
-        tuple(f"{image.label}/{image.path.name}" for image in category.test),
+        tuple(image.name for image in category.test),
         tuple(image.label for image in category.test),
     )
 
@@ -266,7 +266,6 @@ def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> di
 def _results(config: ConfigDict, size: int, records: list[dict[str, Any]]) -> dict[str, Any]:
     metrics = [{key: record[key] for key in _METRICS} for record in records]
     notes = {key: note for record in records for key, note in record["notes"].items()}
-    packages = ("gaussft_jax", "jax", "jaxlib", "flax", "optax", "numpy", "scikit-learn", "pillow")
     return {
         "schema": 1,
         "category": config.data.category,
@@ -280,8 +279,7 @@ def _results(config: ConfigDict, size: int, records: list[dict[str, Any]]) -> di
         "mean": summarise(metrics),
         "notes": notes,
         "config": {**config.to_dict(), "folds": list(config.folds)},
-        "versions": {name: version(name) for name in packages}
-        | {"python": platform.python_version(), "device": jax.devices()[0].device_kind},
+        "versions": versions(),
     }
 
 

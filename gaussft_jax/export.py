@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jax import export
 from jaxtyping import Array, UInt8
 
+from gaussft_jax.evaluation import cross_p_values
 from gaussft_jax.models import Detector
 
 __all__ = ["export_detector"]
@@ -33,11 +34,7 @@ def export_detector(detector: Detector, platforms: tuple[str, ...] = PLATFORMS) 
         if not detector.calibration:
             return scores, maps
         held_out = [jnp.asarray(x) for x in detector.calibration.scores]
-        above = sum(
-            (calibration[None] >= by_model[:, k, None]).sum(1)
-            for k, calibration in enumerate(held_out)
-        )
-        return scores, maps, (1 + above) / (1 + sum(map(len, held_out)))
+        return scores, maps, cross_p_values(held_out, by_model.T)
 
     size = detector.image_size
     (n,) = export.symbolic_shape("n")

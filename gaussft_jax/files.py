@@ -1,10 +1,12 @@
 """Files that are whole or not there, written beside and then renamed; their digests; the cache."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ __all__ = [
     "replacing",
     "replacing_folder",
     "sha256_of",
+    "write_csv",
     "write_json",
     "write_text",
 ]
@@ -39,9 +42,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 in place of `path`."""
+    """Write `text` as UTF-8 in place of `path`.
+
+    What is no valid Unicode, in the name of a file say, is written as an escape: it must not cost
+    the result.
+    """
     with replacing(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_csv(path: str | Path, rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows as comma-separated values in place of `path`."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    write_text(path, file.getvalue())
 
 
 def write_json(path: str | Path, data: Any) -> None:
@@ -75,5 +89,8 @@ def sha256_of(path: str | Path) -> str:
 
 
 def cache_folder() -> Path:
-    """The folder of weights and images: `$GAUSSFT_CACHE`, or one in the user's cache folder."""
+    """The folder of weights, images and compiled programs.
+
+    `$GAUSSFT_CACHE`, or one in the user's cache folder.
+    """
     return Path(os.environ.get("GAUSSFT_CACHE") or platformdirs.user_cache_path("gaussft_jax"))

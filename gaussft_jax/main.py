@@ -7,7 +7,10 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "Configuration file, FILE or FILE:ARG.", lock_config=True
+    "config",
+    None,
+    "Configuration file, FILE or FILE:ARG; --config.FIELD=VALUE changes a field.",
+    lock_config=True,
 )
 _COORDINATOR = flags.DEFINE_string(
     "coordinator",
@@ -21,7 +24,9 @@ _PROCESS_ID = flags.DEFINE_integer(
     "process_id", os.environ.get("JAX_PROCESS_ID"), "Number of this process, from 0."
 )
 _CLUSTER = flags.DEFINE_bool(
-    "cluster", False, "Find the three above in the environment: SLURM, Open MPI, TPU pods."
+    "cluster",
+    False,
+    "Find coordinator, processes and process_id in the environment: SLURM, Open MPI, TPU pods.",
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for results; created if missing.")
 
@@ -40,7 +45,7 @@ def main(arguments: list[str]) -> None:
         try:
             parallel.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value, _CLUSTER.value)
             train_and_evaluate(_CONFIG.value, _WORKDIR.value)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ArithmeticError) as error:
             raise SystemExit(f"error: {error}") from error
         except KeyboardInterrupt:
             print("stopped; the same command goes on from here", file=sys.stderr)

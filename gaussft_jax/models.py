@@ -3,6 +3,7 @@
 import functools
 import tempfile
 from collections.abc import Callable
+from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -33,14 +34,12 @@ from gaussft_jax.gaussian import (
     anomaly_map,
     image_score,
 )
-from gaussft_jax.objectives import gaussian
+from gaussft_jax.objectives import gaussian, mahalanobis_maps
 from gaussft_jax.scoring import Scorer
-from gaussft_jax.training import Recipe, Tuner
+from gaussft_jax.training import GUARDED, Recipe, Tuner
 from gaussft_jax.vicinity import vicinity
 
-__all__ = ["GUARDED", "Calibration", "Detector", "Prediction"]
-
-GUARDED = Recipe(learning_rate=1e-5, level_weights="standardised")
+__all__ = ["Calibration", "Detector", "Prediction"]
 
 _SCHEMA = 2
 _NOT_CALIBRATED = "the detector is not calibrated: fit it with calibrate='split'"
@@ -166,7 +165,8 @@ class Detector(NamedTuple):
 
         Args:
             images: good images, RGB, uint8 [n s s 3], n >= 10.
-            folder: for checkpoints: called again with the same arguments, it goes on from there.
+            folder: for checkpoints: called again with the same images and arguments, it goes on
+                from there.
             recipe: how to tune; the default is that of configs/mvtec_guarded.py.
             backbone: name of the network.
             kind: `tied`, `global` or `local` Gaussians.
@@ -187,6 +187,8 @@ class Detector(NamedTuple):
         scorer = Scorer(network, objective)
         references = scorer.fit(variables, images[training])
         tuner = Tuner(network, objective, vicinity("all"), recipe)
+        # The checkpoint of other images or arguments lies in another folder.
+        folder = Path(folder, _digest((variables, images), (backbone, kind, recipe, seed)))
         key = jax.random.key(seed)
         variables = tuner.tune(
             variables, references, images[training], images[validation], key, folder
@@ -249,6 +251,14 @@ class Detector(NamedTuple):
         return Scorer(self.backbone, gaussian())
 
     @property
+    def kind(self) -> Kind:
+        """Whether the Gaussians are `tied`, `global` or `local`."""
+        level = self.models[0][0]
+        if isinstance(level, LowRankGaussian) or level.whitening.ndim == 4:
+            return "local"
+        return "tied" if level.mean.ndim == 3 else "global"
+
+    @property
     def smallest_rate(self) -> float | None:
         """The smallest false-alarm rate that the calibration can tell, 1 / (n + 1)."""
         return 1 / (1 + len(self.calibration.peaks)) if self.calibration else None
@@ -295,6 +305,7 @@ class Detector(NamedTuple):
             "schema": _SCHEMA,
             "backbone": self.backbone.name,
             "image_size": self.image_size,
+            "gaussian": self.kind,
             "aggregation": self.aggregation,
             "tuned": self.tuned,
             "mean": self.backbone.mean,
@@ -317,17 +328,18 @@ class Detector(NamedTuple):
 
         Raises:
             FileNotFoundError: there is none.
-            ValueError: a file was changed, or a later version of this package wrote it.
+            ValueError: a file was changed, or another version of this package wrote it.
         """
         folder = Path(folder)
         path = folder / "detector.json"
         if not path.is_file():
             raise FileNotFoundError(f"{folder} holds no detector; make one with `gaussft fit`")
         description = read_json(path)
-        if description["schema"] != _SCHEMA:
+        if (schema := description["schema"]) != _SCHEMA:
+            remedy = "update gaussft_jax" if schema > _SCHEMA else "fit it again"
             raise ValueError(
-                f"{folder} was written by gaussft_jax {description['version']} in schema "
-                f"{description['schema']}, this version reads {_SCHEMA}: update gaussft_jax"
+                f"{folder} was written by gaussft_jax {description['version']} in schema {schema}, "
+                f"this version reads {_SCHEMA}: {remedy}"
             )
         arrays_path = folder / "arrays.safetensors"
         if sha256_of(arrays_path) != description["sha256"]:
@@ -360,6 +372,13 @@ def _in_order(numbered):
     return [value for _, value in sorted(numbered.items(), key=lambda item: int(item[0]))]
 
 
+def _digest(arrays, options) -> str:
+    digest = blake2b(repr(options).encode(), digest_size=8)
+    for leaf in jax.tree.leaves(arrays):
+        digest.update(np.ascontiguousarray(leaf).data)
+    return digest.hexdigest()
+
+
 def _parts(n: int, calibrate: Calibrate):
     """Which images each model is fitted to, and which are held out of it."""
     if calibrate == "auto":
@@ -371,7 +390,10 @@ def _parts(n: int, calibrate: Calibrate):
 
 def _level_maps(levels, size, models):
     """The distances of each level, mean over the models."""
-    by_model = [gaussian().maps(model, levels) for model in models]
+    return _mean([mahalanobis_maps(model, levels) for model in models])
+
+
+def _mean(by_model):
     return tuple(sum(maps) / len(maps) for maps in zip(*by_model, strict=True))
 
 
@@ -380,12 +402,9 @@ def _judge(aggregation: Aggregation) -> Callable:
     """Score and map by all models together, and the score by each."""
 
     def judge(levels, size, models, weights):
-        by_model, maps = [], []
-        for model in models:
-            distances = gaussian().maps(model, levels)
-            by_model.append(image_score(distances, aggregation, weights))
-            maps.append(anomaly_map(distances, size, weights))
-        by_model = jnp.stack(by_model, 1)
-        return by_model.mean(1), sum(maps) / len(maps), by_model
+        maps = [mahalanobis_maps(model, levels) for model in models]
+        by_model = jnp.stack([image_score(of, aggregation, weights) for of in maps], 1)
+        # A map is linear in those of the levels: their mean is enlarged once for all models.
+        return by_model.mean(1), anomaly_map(_mean(maps), size, weights), by_model
 
     return judge

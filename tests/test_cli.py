@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -86,6 +87,8 @@ def test_evaluate_export_info(folder, model, capsys):
     out = folder / "evaluation"
     assert cli.main(["evaluate", str(model), str(folder / "test"), "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text("utf-8"))
+    assert results["gaussian"] == "tied"
+    assert results["versions"]["jax"] == jax.__version__
     assert results["mean"] == {"image_auroc": 1.0, "pixel_auroc": None, "aupro": None}
     # The smallest rate that six images can tell is above these.
     assert [row["missed"] for row in results["alpha"]] == [3, 3, 3]

@@ -1,5 +1,7 @@
 """The documentation builds without a warning and shows every public function."""
 
+import functools
+import importlib
 import os
 import re
 import subprocess
@@ -30,6 +32,15 @@ def test_every_public_name_is_in_the_api(site):
     shown = {name.rpartition(".")[2] for name in re.findall(r'id="(gaussft_jax[\w.]+)"', page)}
     # The configuration is described in its own file, field by field.
     assert set(gaussft_jax.__all__) - shown == {"default_config"}
+
+
+def test_the_architecture_names_what_exists():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+    names = re.findall(r"`((?!lax\.)[a-z]\w*\.[\w.]+)`", page.replace("metrics.jsonl", ""))
+    assert len(names) > 30
+    for name in names:
+        part, *attributes = name.split(".")
+        functools.reduce(getattr, attributes, importlib.import_module(f"gaussft_jax.{part}"))
 
 
 def test_links_between_pages_lead_somewhere(site):

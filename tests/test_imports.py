@@ -9,6 +9,7 @@ import pytest
 
 import gaussft_jax
 
+REPOSITORY = Path(__file__).parents[1]
 PACKAGE = Path(gaussft_jax.__file__).parent
 # What each part may import of ours; the parts above come later.
 ALLOWED = {
@@ -19,21 +20,22 @@ ALLOWED = {
     "backbones": {"weights"},
     "data": {"files"},
     "parallel": set(),
-    "evaluation": {"files"},
+    "evaluation": {"data", "files"},
     "objectives": {"gaussian"},
-    "report": {"evaluation", "files"},
+    "report": {"data", "evaluation", "files"},
+    "versions": set(),
     "compilation": {"files"},
     "scoring": {"backbones", "gaussian", "objectives", "parallel"},
     "training": {"backbones", "files", "gaussian", "objectives", "parallel", "vicinity"},
-    "configuration": {"backbones", "training"},
+    "configuration": {"backbones", "training", "vicinity"},
     "models": {
         "backbones", "data", "evaluation", "files", "gaussian", "objectives", "scoring",
         "training", "vicinity",
     },
-    "export": {"models"},
+    "export": {"evaluation", "models"},
     "experiment": {
         "backbones", "configuration", "data", "evaluation", "files", "objectives", "parallel",
-        "report", "scoring", "training", "vicinity",
+        "report", "scoring", "training", "versions", "vicinity",
     },
     "reproduction": {
         "backbones", "configuration", "data", "evaluation", "experiment", "files", "report",
@@ -42,7 +44,7 @@ ALLOWED = {
     "main": {"compilation", "experiment", "parallel"},
     "commands": {
         "backbones", "configuration", "data", "evaluation", "experiment", "export", "files",
-        "gaussian", "models", "report", "weights",
+        "gaussian", "models", "report", "versions", "weights",
     },
     "cli": {"commands", "compilation"},
 }  # fmt: skip
@@ -63,11 +65,35 @@ def test_every_part_is_placed():
 
 @pytest.mark.parametrize("part", ALLOWED)
 def test_imports_run_downwards(part):
+    assert _imported(part) <= ALLOWED[part]
+
+
+def test_the_diagram_is_that_of_the_code():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+    drawn = page.split("```mermaid\n")[1].split("```")[0]
+    assert drawn.splitlines() == _diagram()
+
+
+def _diagram():
+    """Who imports whom, without what follows from other imports."""
+    direct = {part: _imported(part) for part in ALLOWED}
+
+    def below(part):
+        return direct[part].union(*map(below, direct[part]))
+
+    arrows = [
+        f"  {part} --> {other}"
+        for part in sorted(direct)
+        for other in sorted(direct[part].difference(*map(below, direct[part])))
+    ]
+    return ["graph TD", *arrows]
+
+
+def _imported(part):
     root = PACKAGE / part
     files = root.rglob("*.py") if root.is_dir() else [root.with_suffix(".py")]
-    for file in files:
-        ours = {name.split(".")[1] for name in _imports(file) if name.startswith("gaussft_jax.")}
-        assert ours - {part} <= ALLOWED[part], file
+    names = {name for file in files for name in _imports(file)}
+    return {name.split(".")[1] for name in names if name.startswith("gaussft_jax.")} - {part}
 
 
 def test_nothing_foreign_is_imported_at_run_time():

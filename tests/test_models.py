@@ -8,7 +8,8 @@ from gaussft_jax.backbones import load_backbone
 from gaussft_jax.data import folds
 from gaussft_jax.export import export_detector
 from gaussft_jax.gaussian import anomaly_map
-from gaussft_jax.models import GUARDED, Detector
+from gaussft_jax.models import Detector
+from gaussft_jax.training import GUARDED
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,7 @@ def test_save_and_load_change_nothing(photographs, tmp_path, kind):
     detector.save(tmp_path / "model")
     loaded = Detector.load(tmp_path / "model")
     assert not loaded.tuned
+    assert loaded.kind == kind
     jax.tree.map(np.testing.assert_array_equal, detector.models, loaded.models)
     for a, b in zip(
         detector.predict(photographs[9:]), loaded.predict(photographs[9:]), strict=True
@@ -100,6 +102,9 @@ def test_a_tuned_detector_keeps_its_weights(photographs, tmp_path):
     assert loaded.tuned
     for a, b in zip(predicted, loaded.predict(photographs), strict=True):
         np.testing.assert_array_equal(a, b)
+    others = Detector.tune(photographs[::-1], tmp_path / "checkpoints", recipe)
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    assert not np.array_equal(others.models[0][0].mean, detector.models[0][0].mean)
     with pytest.raises(ValueError, match="at least 10 good images, there are 9"):
         Detector.tune(photographs[:9], tmp_path / "checkpoints")
 

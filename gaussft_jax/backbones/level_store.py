@@ -24,13 +24,16 @@ class LevelStore:
     A CPU reads an image's levels many times faster than it computes them: 3 MB for Lite0 at 224 px,
     14 MB for B4 at 380 px. On accelerators, and where several processes share the images, the
     store stands aside. Its file has no name, so that it ends with the process in any case.
+
+    Attributes:
+        useful: whether asking it saves time: on one process's CPU, while the disk has room.
     """
 
     def __init__(self, folder: str | Path):
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115, lives as long as the store
         weakref.finalize(self, self._file.close)
-        self._used = jax.default_backend() == "cpu" and jax.process_count() == 1
+        self.useful = jax.default_backend() == "cpu" and jax.process_count() == 1
         self._rows: dict[bytes, int] = {}  # where the levels of an image begin in the file
         self._shapes: dict[bytes, list[tuple[int, ...]]] = {}  # of a network's levels, [h w c]
 
@@ -56,10 +59,10 @@ class LevelStore:
             try:
                 self._write(keys, levels)
             except OSError:  # a full disk costs the time that it would have saved, nothing else
-                self._used = False
+                self.useful = False
             return levels
 
-        return lambda images: remembered(images) if self._used else network(images)
+        return lambda images: remembered(images) if self.useful else network(images)
 
     def _write(self, keys, levels):
         rows = np.concatenate([np.asarray(level).reshape(len(keys), -1) for level in levels], 1)

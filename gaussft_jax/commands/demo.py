@@ -12,7 +12,10 @@ def arguments(parser: ArgumentParser) -> None:
         "--out", type=Path, default=Path("runs/demo"), help="folder for the results"
     )
     parser.add_argument(
-        "--photograph", default="brick", choices=("brick", "grass", "gravel"), help="of what"
+        "--photograph",
+        default="brick",
+        choices=("brick", "grass", "gravel"),
+        help="which photograph",
     )
 
 

@@ -13,29 +13,22 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Print the findings; the status is 1 where the self-test fails."""
-    import platform
-    from importlib.metadata import version
-
     import jax
 
     from gaussft_jax.backbones import SPECIFICATIONS
     from gaussft_jax.files import cache_folder
+    from gaussft_jax.versions import versions
     from gaussft_jax.weights import locate
 
     weights = {}
     for name in SPECIFICATIONS:
         try:
             weights[name] = str(locate(name, fetch=False))
-        except FileNotFoundError:
-            weights[name] = "not here; downloaded when first used, or give --weights FILE"
-        except ValueError as error:
+        except (FileNotFoundError, ValueError) as error:
             weights[name] = str(error)
     error = _self_test()
     findings = {
-        "python": platform.python_version(),
-        "versions": {
-            name: version(name) for name in ("gaussft_jax", "jax", "jaxlib", "flax", "numpy")
-        },
+        "versions": versions(),
         "devices": [f"{device.device_kind} ({device.platform})" for device in jax.devices()],
         "cache": str(cache_folder()),
         "weights": weights,

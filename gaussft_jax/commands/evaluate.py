@@ -18,7 +18,8 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         type=Path,
-        help="folders good and one per defect, or a category with test/ and ground_truth/ in it",
+        help="folder with good/ and one folder per defect, or a category with such a test/ and "
+        "ground_truth/ in it",
     )
     parser.add_argument(
         "--out",
@@ -29,12 +30,13 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Judge the images, measure, report."""
+    """Judge labelled images, measure, and make a report."""
     from gaussft_jax.data import read_images, read_masks, read_test
     from gaussft_jax.evaluation import Scored, evaluate, write_scored
-    from gaussft_jax.files import read_json, write_json
+    from gaussft_jax.files import write_json
     from gaussft_jax.models import Detector
     from gaussft_jax.report import shown, write_report
+    from gaussft_jax.versions import versions
 
     detector = Detector.load(options.model)
     inside = options.folder / "test"
@@ -43,7 +45,7 @@ def run(options: Namespace) -> int:
     images = read_images([test.path for test in tests], size, progress="read images")
     predicted = detector.predict(images, progress="judge")
     scored = Scored(
-        tuple(f"{test.label}/{test.path.name}" for test in tests),
+        tuple(test.name for test in tests),
         tuple(test.label for test in tests),
         predicted.scores,
         predicted.maps,
@@ -54,13 +56,13 @@ def run(options: Namespace) -> int:
     if predicted.p_values is not None:
         rates = [_at(rate, predicted, scored) for rate in RATES]
     headline = {key: metrics[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
-    described = read_json(options.model / "detector.json")
     results = {
         "schema": 1,
         "category": options.folder.resolve().name,
         "method": "gaussian",
         "backbone": detector.backbone.name,
         "image_size": size,
+        "gaussian": detector.kind,
         "aggregation": detector.aggregation,
         "tuned": detector.tuned,
         "folds": [{"fold": 0, **metrics}],
@@ -68,7 +70,7 @@ def run(options: Namespace) -> int:
         "alpha": rates,
         "notes": notes,
         "config": {"model": str(options.model), "folder": str(options.folder)},
-        "versions": {name: described[name] for name in ("version", "jax")},
+        "versions": versions(),
     }
     write_scored(options.out, scored, maps=False)
     write_json(options.out / "results.json", results)

@@ -13,12 +13,12 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--platforms",
         default="cpu,cuda,tpu",
-        help="those that it must run on, default: %(default)s",
+        help="platforms to compile for, default: %(default)s",
     )
 
 
 def run(options: Namespace) -> int:
-    """Load, export, write."""
+    """Write a detector as one StableHLO program."""
     from gaussft_jax.export import export_detector
     from gaussft_jax.files import replacing
     from gaussft_jax.models import Detector

@@ -41,7 +41,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Fit, save, and evaluate if asked."""
+    """Make a detector from a folder of good images."""
     from gaussft_jax.data import list_images, read_images
     from gaussft_jax.models import Detector
 
@@ -66,9 +66,8 @@ def run(options: Namespace) -> int:
         detector.save(options.out)
     print(f"detector of {len(paths)} images: {options.out}")
     if detector.calibration:
-        held_out = len(detector.calibration.peaks)
-        smallest = f"{1 / (1 + held_out):.2%}"
-        print(f"calibrated on {held_out} held-out images: false-alarm rates from {smallest} up")
+        held_out, smallest = len(detector.calibration.peaks), detector.smallest_rate
+        print(f"calibrated on {held_out} held-out images: false-alarm rates from {smallest:.2%} up")
     if options.test:
         evaluate.run(
             Namespace(model=options.out, folder=options.test, out=options.out / "evaluation")

@@ -47,7 +47,7 @@ def _rate(text: str) -> float:
 
 
 def run(options: Namespace) -> int:
-    """Judge every image; an unreadable one has its error on its line, and the rest goes on.
+    """Judge every image; one that cannot be read gets an error on its line, the others are judged.
 
     The status is 1 where an image could not be judged.
     """
@@ -69,14 +69,18 @@ def run(options: Namespace) -> int:
         for given in options.images
         for path in (list_images(given) if given.is_dir() else [given])
     ]
+    # The hot end of all heatmaps; without calibration, the first images give it.
+    high = 2 * float(detector.calibration.peaks.max()) if detector.calibration else None
     lines = []
     with (
         replacing(options.out / "predictions.jsonl") as beside,
-        beside.open("w", encoding="utf-8") as file,
+        beside.open("w", encoding="utf-8", errors="backslashreplace") as file,
         tqdm(total=len(paths), desc="judge", unit=" images") as progress,
     ):
         for start in range(0, len(paths), _CHUNK):
-            chunk = _judge(detector, paths[start : start + _CHUNK], start, alpha, options.out)
+            chunk, high = _judge(
+                detector, paths[start : start + _CHUNK], start, alpha, high, options.out
+            )
             file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in chunk)
             lines += chunk
             progress.update(len(chunk))
@@ -91,9 +95,14 @@ def run(options: Namespace) -> int:
 
 
 def _judge(
-    detector: "Detector", paths: Sequence[Path], first: int, alpha: float | None, out: Path
-) -> list[dict[str, Any]]:
-    """A line for each image, in order; its pictures are written."""
+    detector: "Detector",
+    paths: Sequence[Path],
+    first: int,
+    alpha: float | None,
+    high: float | None,
+    out: Path,
+) -> tuple[list[dict[str, Any]], float | None]:
+    """A line for each image, in order, and the scale's hot end; the pictures are written."""
     import numpy as np
     from PIL import Image
 
@@ -109,16 +118,16 @@ def _judge(
             lines[number]["error"] = str(error)
             print(f"error: {error}", file=sys.stderr)
     if not images:
-        return lines
+        return lines, high
     predicted = detector.predict(np.stack(list(images.values())))
     scores, maps, p_values = predicted
     defective = predicted.defective(alpha) if alpha else None
-    high = 2 * detector.calibration.peaks.max() if detector.calibration else maps.max()
+    high = high or float(maps.max())
     for row, (number, image) in enumerate(images.items()):
         line = lines[number]
         # Numbered, since images of different folders may have the same name.
         name = f"{first + number:05d}_{paths[number].stem}.png"
-        pictures = {"heatmap": heatmap_overlay(image, maps[row], 0.0, float(high))}
+        pictures = {"heatmap": heatmap_overlay(image, maps[row], 0.0, high)}
         line["score"] = float(scores[row])
         if defective is not None:
             line["p_value"] = float(p_values[row])
@@ -130,4 +139,4 @@ def _judge(
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(path)
             line[kind] = str(path.relative_to(out))
-    return lines
+    return lines, high

@@ -2,9 +2,11 @@
 
 from gaussft_jax.data.cifar10 import OneVersusRest, is_cifar10, read_cifar10
 from gaussft_jax.data.folder import (
+    GOOD,
     Category,
     ImageFile,
     TestImage,
+    categories,
     list_images,
     read_category,
     read_test,
@@ -15,12 +17,14 @@ from gaussft_jax.data.photographs import PHOTOGRAPHS, write_photographs
 from gaussft_jax.data.tfds_source import is_tfds, read_tfds_category
 
 __all__ = [
+    "GOOD",
     "PHOTOGRAPHS",
     "Category",
     "ImageError",
     "ImageFile",
     "OneVersusRest",
     "TestImage",
+    "categories",
     "folds",
     "is_cifar10",
     "is_tfds",

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from gaussft_jax.data.folder import GOOD
 from gaussft_jax.data.images import fill
 
 __all__ = ["OneVersusRest", "is_cifar10", "read_cifar10"]
@@ -65,7 +66,7 @@ def read_cifar10(folder: str | Path, good: str, size: int) -> OneVersusRest:
     train = np.concatenate([batch["data"] for batch in batches])
     of_class = np.concatenate([batch["labels"] for batch in batches]) == classes.index(good)
     test = _load(folder / _TEST)
-    labels = tuple("good" if classes[i] == good else classes[i] for i in test["labels"])
+    labels = tuple(GOOD if classes[i] == good else classes[i] for i in test["labels"])
     return OneVersusRest(
         _resized(train[of_class], size),
         _resized(test["data"], size),

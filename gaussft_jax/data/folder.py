@@ -3,7 +3,18 @@
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol, runtime_checkable
 
-__all__ = ["Category", "ImageFile", "TestImage", "list_images", "read_category", "read_test"]
+__all__ = [
+    "GOOD",
+    "Category",
+    "ImageFile",
+    "TestImage",
+    "categories",
+    "list_images",
+    "read_category",
+    "read_test",
+]
+
+GOOD = "good"  # the label of images without defects, and their folder
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -21,13 +32,23 @@ class ImageFile(Protocol):
 
 
 class TestImage(NamedTuple):
-    """A test image, its label ("good" or the name of its defect) and, where known, its mask."""
+    """A test image, its label (GOOD or the name of its defect) and, where known, its mask."""
 
     __test__ = False  # the name starts with Test: pytest would collect it wherever it is imported
 
     path: ImageFile
     label: str
     mask: ImageFile | None
+
+    @property
+    def name(self) -> str:
+        """`label/file`."""
+        return f"{self.label}/{self.path.name}"
+
+    @property
+    def defective(self) -> bool:
+        """Whether it shows a defect."""
+        return self.label != GOOD
 
 
 class Category(NamedTuple):
@@ -36,6 +57,13 @@ class Category(NamedTuple):
     name: str
     train: tuple[ImageFile, ...]
     test: tuple[TestImage, ...]
+
+
+def categories(root: str | Path) -> tuple[str, ...]:
+    """The sorted names of the folders in `root` that have train/good in them."""
+    return tuple(
+        folder.name for folder in _folders(Path(root)) if (folder / "train" / GOOD).is_dir()
+    )
 
 
 def read_category(root: str | Path, category: str) -> Category:
@@ -64,12 +92,11 @@ def read_category(root: str | Path, category: str) -> Category:
         )
     folder = root / category
     if not folder.is_dir():
-        there = [path.name for path in _folders(root) if (path / "train" / "good").is_dir()]
         raise FileNotFoundError(
             f"{root} has no category {category!r}; it has "
-            + (", ".join(there) or "none: a category is a folder with train/good in it")
+            + (", ".join(categories(root)) or "none: a category is a folder with train/good in it")
         )
-    train = list_images(folder / "train" / "good")
+    train = list_images(folder / "train" / GOOD)
     if not (folder / "test").exists():
         return Category(category, train, ())
     return Category(category, train, read_test(folder / "test"))
@@ -123,7 +150,7 @@ def list_images(folder: str | Path) -> tuple[Path, ...]:
 
 def _test_images(folder: Path, truth: Path) -> list[TestImage]:
     images, label = list_images(folder), folder.name
-    if label == "good" or not truth.is_dir():
+    if label == GOOD or not truth.is_dir():
         return [TestImage(path, label, None) for path in images]
     masks = {path.stem: path for path in list_images(truth)}
     pairs = [(path, masks.get(f"{path.stem}_mask") or masks.get(path.stem)) for path in images]

@@ -24,8 +24,7 @@ def folds(
     """
     if n < count:
         raise ValueError(
-            f"{n} training images cannot make {count} folds: add images to train/good"
-            " or ask for fewer folds"
+            f"{n} training images cannot make {count} folds: add good images or ask for fewer folds"
         )
     from sklearn.model_selection import KFold  # a second to import, and scoring does without it
 

@@ -114,7 +114,7 @@ def read_masks(tests: Sequence[TestImage], size: int) -> Bool[np.ndarray, "n s s
     Raises:
         ImageError: The first mask that `read_mask` refuses.
     """
-    if any(test.mask is None and test.label != "good" for test in tests):
+    if any(test.mask is None and test.defective for test in tests):
         return None
     masks = np.zeros((len(tests), size, size), bool)
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from gaussft_jax.data.folder import TestImage, read_category
+from gaussft_jax.data.folder import GOOD, TestImage, read_category
 
 __all__ = ["MvtecLayout"]
 
@@ -40,7 +40,7 @@ class MvtecLayout(tfds.core.GeneratorBasedBuilder):
         super().__init__(config=config, data_dir=data_dir, file_format="array_record")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        labels = sorted({"good", *(test.label for test in self._category.test)})
+        labels = sorted({GOOD, *(test.label for test in self._category.test)})
         features = tfds.features.FeaturesDict({
             "image": tfds.features.Image(),
             "label": tfds.features.ClassLabel(names=labels),
@@ -59,7 +59,7 @@ class MvtecLayout(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, download_manager) -> dict[str, Iterator]:
         del download_manager  # the files are here
-        good = (TestImage(path, "good", None) for path in self._category.train)
+        good = (TestImage(path, GOOD, None) for path in self._category.train)
         splits = {"train": self._generate_examples(good)}
         if self._category.test:
             splits["test"] = self._generate_examples(self._category.test)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gaussft_jax.data.folder import Category, TestImage
+from gaussft_jax.data.folder import GOOD, Category, TestImage
 
 __all__ = ["is_tfds", "read_tfds_category"]
 
@@ -85,14 +85,14 @@ def read_tfds_category(root: str, category: str) -> Category:
             of_class = features[label].int2str(example[label])
             yield TestImage(
                 record(image),
-                "good" if of_class == good else of_class,
+                GOOD if of_class == good else of_class,
                 record("mask") if example.get("has_mask", False) else None,
             )
 
     missing = {"train", "test"} - builder.info.splits.keys()
     if missing:
         raise FileNotFoundError(f"{name} has no split {missing.pop()!r}")
-    train = tuple(photograph.path for photograph in read("train") if photograph.label == "good")
+    train = tuple(photograph.path for photograph in read("train") if not photograph.defective)
     test = sorted(read("test"), key=lambda photograph: photograph.label)
     return Category(category, train, tuple(test))
 
@@ -109,7 +109,7 @@ def _tfds() -> ModuleType:
 
 def _open(tfds: ModuleType, name: str, category: str) -> tuple[Any, str]:
     """The builder of a prepared data set, and its class that counts as good."""
-    for variant, good in ((f"{name}/{category}", "good"), (name, category)):
+    for variant, good in ((f"{name}/{category}", GOOD), (name, category)):
         try:
             builder = tfds.builder(variant)
         except ValueError:  # unknown name, or no such config

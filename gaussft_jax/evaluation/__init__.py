@@ -7,13 +7,10 @@ from gaussft_jax.evaluation.roc import (
     RankMetrics,
     Undefined,
     auroc,
-    average_precision,
-    f1_max,
     rank_metrics,
     roc_curve,
 )
 from gaussft_jax.evaluation.scored import (
-    GOOD,
     Scored,
     read_level_maps,
     read_scored,
@@ -22,16 +19,13 @@ from gaussft_jax.evaluation.scored import (
 )
 
 __all__ = [
-    "GOOD",
     "RankMetrics",
     "Scored",
     "Undefined",
     "aupro",
     "auroc",
-    "average_precision",
     "cross_p_values",
     "evaluate",
-    "f1_max",
     "mean_and_sem",
     "p_values",
     "pro_curve",

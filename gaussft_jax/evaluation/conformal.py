@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 __all__ = ["cross_p_values", "p_values", "threshold"]
 
@@ -24,19 +24,18 @@ def p_values(
     Returns:
         float64 [m], in (0, 1].
 
+    Raises:
+        ValueError: there are no calibration scores.
+
     Reference:
         Vovk, Gammerman and Shafer, Algorithmic learning in a random world, 2005.
     """
-    n = len(calibration)
-    if not n:
-        raise ValueError("no calibration scores: hold some good images out of the fit")
-    below = np.searchsorted(np.sort(calibration), scores, side="left")
-    return (1 + n - below) / (n + 1)
+    return cross_p_values([calibration], scores[None])
 
 
 def cross_p_values(
-    calibration: Sequence[Float[np.ndarray, " _"]], scores: Float[np.ndarray, "k m"]
-) -> Float[np.ndarray, " m"]:
+    calibration: Sequence[Float[np.ndarray | Array, " _"]], scores: Float[np.ndarray | Array, "k m"]
+) -> Float[np.ndarray | Array, " m"]:
     """Cross-conformal p-value: each image held out of one fold judges by that fold's model.
 
     p = (1 + sum_k #{calibration_k >= score by model k}) / (n + 1) with n held-out images in all.
@@ -49,15 +48,20 @@ def cross_p_values(
         scores: of the images to judge by each fold's model, [k m].
 
     Returns:
-        float64 [m], in (0, 1].
+        float64 [m], in (0, 1]; of JAX's arrays, one of JAX's in its default precision.
+
+    Raises:
+        ValueError: there are no calibration scores.
 
     Reference:
         Vovk, Cross-conformal predictors, 2015; Barber, Candes, Ramdas and Tibshirani, Predictive
         inference with the jackknife+, 2021, theorem 4.
     """
     n = sum(map(len, calibration))
+    if not n:
+        raise ValueError("no calibration scores: hold some good images out of the fit")
     at_least = sum(
-        p_values(held_out, of_model) * (len(held_out) + 1) - 1
+        (held_out[:, None] >= of_model).sum(0)
         for held_out, of_model in zip(calibration, scores, strict=True)
     )
     return (1 + at_least) / (n + 1)

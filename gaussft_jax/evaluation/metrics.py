@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from gaussft_jax.data import GOOD
 from gaussft_jax.evaluation.pro import aupro
 from gaussft_jax.evaluation.roc import Undefined, rank_metrics
-from gaussft_jax.evaluation.scored import GOOD, Scored
+from gaussft_jax.evaluation.scored import Scored
 
 __all__ = ["evaluate", "mean_and_sem", "summarise"]
 

@@ -9,8 +9,6 @@ __all__ = [
     "RankMetrics",
     "Undefined",
     "auroc",
-    "average_precision",
-    "f1_max",
     "rank_metrics",
     "roc_curve",
 ]
@@ -76,18 +74,6 @@ def rank_metrics(
 def auroc(scores: Float[np.ndarray, "*shape"], positive: Bool[np.ndarray, "*shape"]) -> float:
     """Probability that a positive scores above a negative, a tie counted half (`rank_metrics`)."""
     return rank_metrics(scores, positive).auroc
-
-
-def average_precision(
-    scores: Float[np.ndarray, "*shape"], positive: Bool[np.ndarray, "*shape"]
-) -> float:
-    """Sum over thresholds of recall gained times precision, no interpolation (`rank_metrics`)."""
-    return rank_metrics(scores, positive).average_precision
-
-
-def f1_max(scores: Float[np.ndarray, "*shape"], positive: Bool[np.ndarray, "*shape"]) -> float:
-    """Largest F1 over all thresholds (`rank_metrics`)."""
-    return rank_metrics(scores, positive).f1_max
 
 
 def roc_curve(

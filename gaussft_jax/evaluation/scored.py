@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
-from gaussft_jax.files import replacing
+from gaussft_jax.data import GOOD
+from gaussft_jax.files import replacing, write_csv
 
-__all__ = ["GOOD", "Scored", "read_level_maps", "read_scored", "write_level_maps", "write_scored"]
-
-GOOD = "good"
+__all__ = ["Scored", "read_level_maps", "read_scored", "write_level_maps", "write_scored"]
 
 
 class Scored(NamedTuple):
@@ -40,10 +39,8 @@ class Scored(NamedTuple):
 
 def write_scored(folder: Path, scored: Scored, maps: bool = True) -> None:
     """Write scores.csv (image, label, score) and, if wanted, maps.npy into `folder`."""
-    with replacing(folder / "scores.csv") as path, path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("image", "label", "score"))
-        writer.writerows(zip(scored.names, scored.labels, scored.scores.tolist(), strict=True))
+    rows = zip(scored.names, scored.labels, scored.scores.tolist(), strict=True)
+    write_csv(folder / "scores.csv", [("image", "label", "score"), *rows])
     if maps:
         array = np.ascontiguousarray(scored.maps)
         with replacing(folder / "maps.npy") as path, path.open("wb") as file:
@@ -55,7 +52,7 @@ def write_scored(folder: Path, scored: Scored, maps: bool = True) -> None:
 
 def read_scored(folder: Path, masks: Bool[np.ndarray, "n s s"] | None) -> Scored:
     """What `write_scored` left in `folder`, with the masks, which it does not keep."""
-    with (folder / "scores.csv").open(newline="") as file:
+    with (folder / "scores.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names, labels = (tuple(row[field] for row in rows) for field in ("image", "label"))
     scores = np.array([float(row["score"]) for row in rows], np.float32)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
@@ -58,7 +57,7 @@ def fit_gaussians(
                 f"level {level}: a mean of {int(moments.count)} feature leaves no variance; "
                 "a Gaussian needs at least 2 images"
             )
-    location_means = tuple(_mean(level) for level in first)
+    location_means = tuple(level.mean for level in first)
     # Local Gaussians of no more images than features keep the features: they are the smaller.
     keep = kind == "local" and covariance is ledoit_wolf
     kept = tuple([] if keep and int(m.count) <= m.total.shape[-1] else None for m in first)
@@ -88,7 +87,7 @@ def fit_means(batches: Callable[[], Batches]) -> tuple[Float[Array, "h w c"], ..
     Args:
         batches: as in `fit_gaussians`, asked once.
     """
-    return tuple(_single(_mean(level)) for level in _first_pass(batches, "tied"))
+    return tuple(_single(level.mean) for level in _first_pass(batches, "tied"))
 
 
 def gaussian_from_moments(
@@ -106,7 +105,7 @@ def gaussian_from_moments(
         ValueError: see `fit_gaussians`.
     """
     sigma, shrinkage = covariance(second)
-    fitted = Gaussian(*map(_single, (_mean(first), _whitening(sigma), shrinkage)))
+    fitted = Gaussian(*map(_single, (first.mean, _whitening(sigma), shrinkage)))
     return _finite(fitted, level, int(second.count))
 
 
@@ -137,11 +136,6 @@ def _accumulate(moments):
 
 def _single(x):
     return jnp.asarray(np.asarray(x, np.float32))
-
-
-def _mean(moments: Means):
-    with jax.enable_x64(True):
-        return moments.mean
 
 
 @float64

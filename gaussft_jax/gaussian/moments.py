@@ -101,7 +101,8 @@ class Means(NamedTuple):
     @property
     def mean(self) -> Float[Array | np.ndarray, "*location c"]:
         """The mean feature, float64 [h w c] or [c]."""
-        return self.total / self.count
+        with jax.enable_x64(True):
+            return self.total / self.count
 
 
 class Residuals(NamedTuple):

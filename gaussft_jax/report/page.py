@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from gaussft_jax.evaluation import GOOD, Scored, Undefined, pro_curve, roc_curve, summarise
-from gaussft_jax.files import replacing
+from gaussft_jax.data import GOOD
+from gaussft_jax.evaluation import Scored, Undefined, pro_curve, roc_curve, summarise
+from gaussft_jax.files import write_text
 from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
 from gaussft_jax.report.gallery import LevelMaps, galleries
 from gaussft_jax.report.overlays import COLOURS, map_range
@@ -112,9 +113,7 @@ def write_report(
         script=script,
         script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
     )
-    with replacing(path) as beside:
-        # A file name need not be valid Unicode; what cannot be shown must not cost the report.
-        beside.write_text(text, encoding="utf-8", errors="replace")
+    write_text(path, text)
     return Path(path)
 
 

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from gaussft_jax.backbones import LevelStore
 from gaussft_jax.configuration import default_config, differences
 from gaussft_jax.experiment import train_and_evaluate
-from gaussft_jax.files import read_json
+from gaussft_jax.files import read_json, write_text
 from gaussft_jax.reproduction.paper import TABLES
 
 __all__ = ["Run", "plan", "reproduce"]
@@ -38,7 +38,7 @@ def name_of(config: Mapping[str, Any]) -> str:
     """A short name for what differs from the default configuration, the same for equal ones."""
     full = default_config()
     full.update(config)
-    changed = [text.split(": ")[0] for text in differences(default_config(), full)]
+    changed = differences(default_config(), full)
     if not changed:
         return "frozen"
     parts = [field if full[field] is True else f"{field}={full[field]}" for field in changed]
@@ -90,8 +90,7 @@ def reproduce(run: Run, out: Path, store: LevelStore | None = None) -> str | Non
         train_and_evaluate(run.config, folder, store)
     except Exception as error:
         # Whatever one run met, the others are still worth running.
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "error.txt").write_text(traceback.format_exc())
+        write_text(folder / "error.txt", traceback.format_exc())
         return f"{run.name} on {run.category}: {type(error).__name__}: {error}"
     (folder / "error.txt").unlink(missing_ok=True)
     return None

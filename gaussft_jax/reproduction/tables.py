@@ -1,12 +1,11 @@
 """Results of many runs as the paper's tables: Markdown, CSV, JSON and one HTML page."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gaussft_jax.evaluation import mean_and_sem
-from gaussft_jax.files import read_json, replacing, write_json, write_text
+from gaussft_jax.files import read_json, write_csv, write_json, write_text
 from gaussft_jax.report import template
 from gaussft_jax.reproduction.paper import TABLES, Row, Table
 from gaussft_jax.reproduction.runs import name_of
@@ -40,8 +39,7 @@ def write_tables(
         table = TABLES[number]
         columns, rows = _columns(categories), [_cells(record, categories) for record in records]
         write_text(out / f"table{number}.md", _markdown(number, table, columns, rows))
-        with replacing(out / f"table{number}.csv") as path, path.open("w", newline="") as file:
-            csv.writer(file).writerows([columns, *rows])
+        write_csv(out / f"table{number}.csv", [columns, *rows])
         described = {"table": number, "title": table.title, "metric": table.metric}
         write_json(out / f"table{number}.json", {**described, "rows": records})
     page = template(Path(__file__).with_name("tables.html.j2")).render(

@@ -2,19 +2,19 @@
 
 from gaussft_jax.training.loop import finished, make_loop
 from gaussft_jax.training.metrics import read_metrics
-from gaussft_jax.training.recipe import Recipe, Stopping
+from gaussft_jax.training.recipe import GUARDED, Recipe
 from gaussft_jax.training.state import DRAWS, ROWS, History, TrainState
 from gaussft_jax.training.tuning import NotFiniteError, Tuned, Tuner
 from gaussft_jax.training.validation import Draws, auroc, draw_vicinity
 
 __all__ = [
     "DRAWS",
+    "GUARDED",
     "ROWS",
     "Draws",
     "History",
     "NotFiniteError",
     "Recipe",
-    "Stopping",
     "TrainState",
     "Tuned",
     "Tuner",

@@ -57,21 +57,24 @@ def make_loop(
     batch = recipe.batch_size
     per_device = -(-batch // parallel.mesh().size)
 
-    def level_maps(parameters, inputs, images):
+    def judge(parameters, inputs, images, masks):
+        """Level maps, losses [n], and whether each level's maps, and the losses, are finite."""
         variables = join(parameters, inputs.fixed)
-        return objective.maps(inputs.references, backbone.levels(variables, images))
+        maps = objective.maps(inputs.references, backbone.levels(variables, images))
+        losses = objective.loss(maps, masks)
+        return maps, losses, jnp.stack([jnp.isfinite(x).all() for x in (*maps, losses)])
 
     def loss_function(parameters, inputs, images, masks, valid):
-        maps = level_maps(parameters, inputs, images)
-        loss = jnp.where(valid, objective.loss(maps, masks), 0.0).sum()
-        finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, loss)])
-        return loss, finite
+        _, losses, finite = judge(parameters, inputs, images, masks)
+        return jnp.where(valid, losses, 0.0).sum(), finite
 
-    def pull(parameters, pretrained):
-        """L2-SP: the penalty for leaving the pre-trained weights, and its gradient."""
-        moved = jax.tree.map(jnp.subtract, parameters, pretrained)
-        gradient = jax.tree.map(lambda x: recipe.l2_sp * x, moved)
-        return recipe.l2_sp * optax.tree.norm(moved, squared=True) / 2, gradient
+    @jax.value_and_grad
+    def penalty(parameters, pretrained):
+        moved = optax.tree.sub(parameters, pretrained)
+        return (
+            recipe.weight_decay * optax.tree.norm(parameters, squared=True)
+            + recipe.l2_sp * optax.tree.norm(moved, squared=True)
+        ) / 2
 
     def step(carry, xs, inputs):
         parameters, optimiser_state = carry
@@ -89,9 +92,10 @@ def make_loop(
         )
         loss, gradient = parallel.summed((loss, gradient))
         loss, gradient = jax.tree.map(lambda x: x / valid.sum(), (loss, gradient))
-        if recipe.l2_sp:
-            pulled = pull(parameters, inputs.pretrained)
-            loss, gradient = jax.tree.map(jnp.add, (loss, gradient), pulled)
+        if recipe.weight_decay or recipe.l2_sp:
+            loss, gradient = optax.tree.add(
+                (loss, gradient), penalty(parameters, inputs.pretrained)
+            )
         updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
         return (parameters, optimiser_state), (loss * valid.sum(), finite)
@@ -112,17 +116,14 @@ def make_loop(
     def validate(parameters, inputs, key):
         draws = inputs.draws
         if recipe.redraw:
-            draws = draw_vicinity(
-                key, inputs.validation, augment, recipe.draws_per_image, recipe.augmented
-            )
+            draws = draw_vicinity(key, inputs.validation, augment, recipe)
         images = jnp.concatenate([draws.images, inputs.validation.images])
         m, steps = len(images), -(-len(images) // per_device)
         images = jnp.pad(images, ((0, steps * per_device - m), *((0, 0),) * 3))
 
         def score(images):
-            maps = level_maps(parameters, inputs, images)
-            losses = objective.loss(maps, jnp.zeros(images.shape[:3], bool))
-            finite = jnp.stack([jnp.isfinite(level).all() for level in (*maps, losses)])
+            unmarked = jnp.zeros(images.shape[:3], bool)
+            maps, losses, finite = judge(parameters, inputs, images, unmarked)
             return level_scores(maps, objective.aggregation).T, losses, finite
 
         scores, losses, finite = lax.map(

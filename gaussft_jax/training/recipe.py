@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-__all__ = ["LevelWeights", "Recipe", "Stopping"]
+__all__ = ["GUARDED", "LevelWeights", "Recipe", "Stopping"]
 
 Stopping = Literal["vicinity", "fixed", "validation_loss"]
 LevelWeights = Literal["equal", "standardised"]
@@ -22,11 +22,13 @@ class Recipe(NamedTuple):
         draws_per_image: vicinity draws per validation image.
         augmented: fraction of the draws that are augmented and count as anomalous.
         redraw: draw the vicinity anew in each epoch instead of once.
-        level_weights: `equal`, as in equation 5, or `standardised`: in validation and in the final
-            score each level is divided by its spread over the clean validation images.
+        level_weights: `equal`, as in equation 5, or `standardised`: in validation, and in the final
+            scores and maps, each level is divided by its spread over the clean validation images.
         trainable: `all` parameters; `affine`, scale and bias of the batch normalisations; or
             `level K`, those on which no level before K depends.
-        l2_sp: weight of half the squared distance to the pre-trained weights, added to the loss.
+        weight_decay: lambda of equation 1: half the squared norm of the tuned parameters times this
+            is added to the loss.
+        l2_sp: likewise of their squared distance to the pre-trained ones.
     """
 
     learning_rate: float = 1e-6
@@ -40,4 +42,9 @@ class Recipe(NamedTuple):
     redraw: bool = False
     level_weights: LevelWeights = "equal"
     trainable: str = "all"
+    weight_decay: float = 0.0
     l2_sp: float = 0.0
+
+
+# Needs good images alone, and forgets less: see docs/study_*.png.
+GUARDED = Recipe(learning_rate=1e-5, level_weights="standardised")

@@ -61,11 +61,7 @@ class Tuner:
         self.loop = make_loop(backbone, objective, augment, recipe, parallelism)
         self._draw = parallel.everywhere(
             lambda key, images: draw_vicinity(
-                jax.random.wrap_key_data(key),
-                images,
-                augment,
-                recipe.draws_per_image,
-                recipe.augmented,
+                jax.random.wrap_key_data(key), images, augment, recipe
             ),
             (SAME, ROWS),
             DRAWS,
@@ -153,7 +149,7 @@ def _failure(state: TrainState, levels: int, folder: Path) -> NotFiniteError:
     where = "the loss" if failed == levels else f"the distances of level {failed}"
     return NotFiniteError(
         f"epoch {int(state.epoch) + 1}: {where} ceased to be finite; the state before it is in "
-        f"{folder / 'checkpoint'}. A smaller config.learning_rate usually helps"
+        f"{folder / 'checkpoint'}. A smaller learning rate usually helps"
     )
 
 

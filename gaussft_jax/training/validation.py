@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 
 from gaussft_jax import parallel
+from gaussft_jax.training.recipe import Recipe
 from gaussft_jax.vicinity import Augmentation, draw
 
 __all__ = ["Draws", "auroc", "draw_vicinity"]
@@ -28,8 +29,7 @@ def draw_vicinity(
     key: PRNGKeyArray,
     images: parallel.Rows,
     augment: Augmentation,
-    per_image: int,
-    augmented: float,
+    recipe: Recipe,
 ) -> Draws:
     """Draws with replacement, some augmented; called on every device, each draws its part.
 
@@ -37,16 +37,15 @@ def draw_vicinity(
         key: random key.
         images: good validation images.
         augment: as from `vicinity`.
-        per_image: draws for each image that there is.
-        augmented: probability.
+        recipe: says how many draws there are for each image, and how likely one is augmented.
 
     Reference:
         Section 3.1 and 4.2 of the paper.
     """
     which, label, noise = jax.random.split(key, 3)
-    count = per_image * len(images.place)
+    count = recipe.draws_per_image * len(images.place)
     chosen = jax.random.randint(which, (count,), 0, len(images.place))
-    anomalous = jax.random.bernoulli(label, augmented, (count,))
+    anomalous = jax.random.bernoulli(label, recipe.augmented, (count,))
     chosen, wanted = parallel.filled(chosen), parallel.filled(anomalous)
     drawn = parallel.take(images, chosen)
     first = parallel.first_of(len(drawn))

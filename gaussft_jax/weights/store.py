@@ -104,7 +104,9 @@ def locate(name: str, fetch: bool = True) -> Path:
         return path
     if source.address.startswith("http"):
         if not fetch:
-            raise FileNotFoundError(f"{source.file} is not in {folder}")
+            raise FileNotFoundError(
+                f"{source.file} is not in {folder}; it is downloaded at first use"
+            )
         try:
             download(source.address, path, source.sha256)
         except OSError as error:

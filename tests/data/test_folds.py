@@ -28,5 +28,5 @@ def test_five_folds_from_seed_zero_by_default():
 
 
 def test_too_few_images():
-    with pytest.raises(ValueError, match="4 training images cannot make 5 folds: add images"):
+    with pytest.raises(ValueError, match="4 training images cannot make 5 folds: add good images"):
         folds(4)

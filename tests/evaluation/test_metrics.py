@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from gaussft_jax.evaluation import Scored, aupro, evaluate, f1_max, mean_and_sem, summarise
+from gaussft_jax.evaluation import Scored, aupro, evaluate, mean_and_sem, rank_metrics, summarise
 
 LABELS = ("good", "hole", "crack", "good", "hole", "crack", "good")
 
@@ -32,10 +32,10 @@ def test_overall_figures(rng):
         {
             "image_auroc": roc_auc_score(defective, scored.scores),
             "image_aupr": average_precision_score(defective, scored.scores),
-            "image_f1_max": f1_max(scored.scores, defective),
+            "image_f1_max": rank_metrics(scored.scores, defective).f1_max,
             "pixel_auroc": roc_auc_score(*flat),
             "pixel_aupr": average_precision_score(*flat),
-            "pixel_f1_max": f1_max(scored.maps, scored.masks),
+            "pixel_f1_max": rank_metrics(scored.maps, scored.masks).f1_max,
             "aupro": aupro(scored.maps, scored.masks),
         }
     )

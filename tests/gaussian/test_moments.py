@@ -20,8 +20,7 @@ def _moments(features, sizes, kind):
     for batch, valid in _stream(features, sizes):
         part = g.means(np.nan_to_num(batch), valid, kind=kind)
         first = part if first is None else g.merge(first, part)
-    with jax.enable_x64(True):
-        mean = first.mean
+    mean = first.mean
     for batch, valid in _stream(features, sizes):
         part = g.residuals(batch, valid, mean, kind=kind)
         second = part if second is None else g.merge(second, part)

@@ -61,7 +61,7 @@ def test_gaussian_ad(levels):
 @pytest.mark.parametrize("channels", [100, 7])
 def test_padim(levels, channels):
     training, queries = levels(15), levels(4)
-    objective = objectives.padim(channels)
+    objective = objectives.padim(channels=channels)
     (result,) = objective.maps(objective.fit(_batches(training)), _device(queries))
     x, q = _pyramid(training), _pyramid(queries)
     kept = np.sort(np.random.default_rng(0).permutation(15)[:channels])

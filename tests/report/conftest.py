@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from gaussft_jax.evaluation import GOOD, Scored, evaluate, summarise
+from gaussft_jax.data import GOOD
+from gaussft_jax.evaluation import Scored, evaluate, summarise
 from gaussft_jax.report import shown
 
 LABELS = (GOOD,) * 9 + ("crack",) * 7 + ("Öl <fleck> & 傷",) * 4

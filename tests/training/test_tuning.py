@@ -72,13 +72,20 @@ def test_only_what_is_trainable_moves(tiny, stripes, tmp_path):
         assert all(same) == (module != "head")
 
 
-def test_l2_sp_holds_the_weights_back(tiny, stripes, tmp_path):
-    def distance(name, weight):
-        tuned = _tune(tiny, stripes, tmp_path / name, stopping="fixed", l2_sp=weight)
-        moved = jax.tree.map(np.subtract, tuned.variables["params"], tiny[1]["params"])
-        return sum(np.square(leaf).sum() for leaf in jax.tree.leaves(moved))
+def test_penalties_hold_the_weights_back(tiny, stripes, tmp_path):
+    def tuned(**recipe):
+        folder = tmp_path / "".join(recipe)
+        return _tune(tiny, stripes, folder, stopping="fixed", **recipe).variables["params"]
 
-    assert distance("held", 100.0) < 0.5 * distance("free", 0.0)
+    def norm(parameters):
+        return sum(np.square(leaf).sum() for leaf in jax.tree.leaves(parameters))
+
+    def distance(parameters):
+        return norm(jax.tree.map(np.subtract, parameters, tiny[1]["params"]))
+
+    free = tuned()
+    assert distance(tuned(l2_sp=100.0)) < 0.5 * distance(free)
+    assert norm(tuned(weight_decay=100.0)) < norm(free)
 
 
 def test_epochs_per_call_changes_nothing_and_one_compilation_serves_a_run(tiny, stripes, tmp_path):
