@@ -125,12 +125,15 @@ def report_again(workdir: str | Path) -> None:
 
     Raises:
         FileNotFoundError: the experiment is not finished, or its images are gone.
+        ValueError: the results are those of `gaussft evaluate`.
     """
     workdir = Path(workdir)
     path = workdir / "results.json"
     if not path.exists():
         raise FileNotFoundError(f"{workdir} holds no results.json: finish the experiment first")
     results = read_json(path)
+    if "data" not in results["config"]:
+        raise ValueError(f"{workdir} holds no experiment; run the `gaussft evaluate` again")
     config = configuration.default_config()
     config.update(results["config"])
     photographs = _read(config, results["image_size"])

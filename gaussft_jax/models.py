@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.serialization import to_state_dict
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Bool, Float, UInt8
-from safetensors.numpy import load_file, save
 
+from gaussft_jax.array_file import load_arrays, save_arrays
 from gaussft_jax.backbones import (
     LEVELS,
     Backbone,
@@ -24,8 +25,8 @@ from gaussft_jax.backbones import (
     load_backbone,
 )
 from gaussft_jax.data import folds
-from gaussft_jax.evaluation import cross_p_values, threshold
-from gaussft_jax.files import read_json, replacing_folder, sha256_of, write_json
+from gaussft_jax.evaluation import Calibration, cross_p_values, threshold
+from gaussft_jax.files import read_json, replacing_folder, write_json
 from gaussft_jax.gaussian import (
     Aggregation,
     Gaussian,
@@ -39,25 +40,13 @@ from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import GUARDED, Recipe, Tuner
 from gaussft_jax.vicinity import vicinity
 
-__all__ = ["Calibration", "Detector", "Prediction"]
+__all__ = ["Detector", "Prediction"]
 
 _SCHEMA = 2
 _NOT_CALIBRATED = "the detector is not calibrated: fit it with calibrate='split'"
 
 Calibrate = Literal["auto", "split", "cross", "none"]
 _ENOUGH = 99  # held-out images from which on a false-alarm rate of 1 % can be told
-
-
-class Calibration(NamedTuple):
-    """What good images that were held out of the fit look like to the detector.
-
-    Attributes:
-        scores: for each model, those of the images held out of it, distance.
-        peaks: the largest value in the map of each of these images by its model, distance [n].
-    """
-
-    scores: tuple[Float[np.ndarray, " _"], ...]
-    peaks: Float[np.ndarray, " n"]
 
 
 class Prediction(NamedTuple):
@@ -260,8 +249,8 @@ class Detector(NamedTuple):
 
     @property
     def smallest_rate(self) -> float | None:
-        """The smallest false-alarm rate that the calibration can tell, 1 / (n + 1)."""
-        return 1 / (1 + len(self.calibration.peaks)) if self.calibration else None
+        """The smallest false-alarm rate that the calibration can tell; None without."""
+        return self.calibration.smallest_rate if self.calibration else None
 
     def pixel_threshold(self, alpha: float) -> float:
         """The map value that a share of at most alpha of the good images exceeds anywhere.
@@ -285,22 +274,12 @@ class Detector(NamedTuple):
         It holds detector.json and arrays.safetensors: named arrays without code, readable by any
         framework and on any platform.
         """
-        arrays = {
-            f"variables/{name}": array
-            for name, array in flatten_dict(self.variables, sep="/").items()
-        }
-        for number, model in enumerate(self.models):
-            for level, fitted in enumerate(model):
-                arrays |= {
-                    f"models/{number}/{level}/{name}": array
-                    for name, array in fitted._asdict().items()
-                }
-        if self.weights is not None:
-            arrays["weights"] = self.weights
-        if self.calibration:
-            arrays["calibration/peaks"] = self.calibration.peaks
-            for number, scores in enumerate(self.calibration.scores):
-                arrays[f"calibration/scores/{number}"] = scores
+        tree = to_state_dict({
+            "variables": self.variables,
+            "models": self.models,
+            **({"weights": self.weights} if self.weights is not None else {}),
+            **({"calibration": self.calibration} if self.calibration else {}),
+        })  # fmt: skip
         description = {
             "schema": _SCHEMA,
             "backbone": self.backbone.name,
@@ -317,10 +296,8 @@ class Detector(NamedTuple):
             "jax": version("jax"),
         }
         with replacing_folder(folder) as beside:
-            arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-            (beside / "arrays.safetensors").write_bytes(save(arrays))
-            description["sha256"] = sha256_of(beside / "arrays.safetensors")
-            write_json(beside / "detector.json", description)
+            digest = save_arrays(beside / "arrays.safetensors", flatten_dict(tree, sep="/"))
+            write_json(beside / "detector.json", {**description, "sha256": digest})
 
     @classmethod
     def load(cls, folder: str | Path) -> "Detector":
@@ -341,10 +318,8 @@ class Detector(NamedTuple):
                 f"{folder} was written by gaussft_jax {description['version']} in schema {schema}, "
                 f"this version reads {_SCHEMA}: {remedy}"
             )
-        arrays_path = folder / "arrays.safetensors"
-        if sha256_of(arrays_path) != description["sha256"]:
-            raise ValueError(f"{arrays_path} was changed since it was written; fit it again")
-        tree = unflatten_dict(load_file(arrays_path), sep="/")
+        arrays = load_arrays(folder / "arrays.safetensors", description["sha256"])
+        tree = unflatten_dict(arrays, sep="/")
         models = tuple(
             tuple(
                 (LowRankGaussian if "basis" in fields else Gaussian)(**fields)

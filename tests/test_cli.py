@@ -94,6 +94,8 @@ def test_evaluate_export_info(folder, model, capsys):
     assert [row["missed"] for row in results["alpha"]] == [3, 3, 3]
     assert "Distances of level 8 in black/" in (out / "report.html").read_text("utf-8")
     assert "image_auroc  100.00%" in capsys.readouterr().out
+    assert cli.main(["report", str(out)]) == 1
+    assert "holds no experiment" in capsys.readouterr().err
 
     assert cli.main(["info", str(model), "--json"]) == 0
     described = json.loads(capsys.readouterr().out)

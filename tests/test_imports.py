@@ -14,7 +14,8 @@ PACKAGE = Path(gaussft_jax.__file__).parent
 # What each part may import of ours; the parts above come later.
 ALLOWED = {
     "files": set(),
-    "weights": {"files"},
+    "array_file": {"files"},
+    "weights": {"array_file", "files"},
     "gaussian": set(),
     "vicinity": set(),
     "backbones": {"weights"},
@@ -29,8 +30,8 @@ ALLOWED = {
     "training": {"backbones", "files", "gaussian", "objectives", "parallel", "vicinity"},
     "configuration": {"backbones", "training", "vicinity"},
     "models": {
-        "backbones", "data", "evaluation", "files", "gaussian", "objectives", "scoring",
-        "training", "vicinity",
+        "array_file", "backbones", "data", "evaluation", "files", "gaussian", "objectives",
+        "scoring", "training", "vicinity",
     },
     "export": {"evaluation", "models"},
     "experiment": {

@@ -75,15 +75,15 @@ def read_category(root: str | Path, category: str) -> Category:
     folder of it: those masks are None.
 
     Args:
-        root: Folder of categories.
-        category: Name of the category's folder.
+        root: folder of categories.
+        category: name of the category's folder.
 
     Returns:
         Its training images, and its test images sorted by label, then by file name.
 
     Raises:
-        FileNotFoundError: A folder is missing: root, category or `train/good`.
-        ValueError: A folder holds no image, or an image lacks its mask though others have one.
+        FileNotFoundError: a folder is missing: root, category or `train/good`.
+        ValueError: a folder holds no image, or an image lacks its mask though others have one.
     """
     root = Path(root)
     if not root.is_dir():
@@ -112,8 +112,8 @@ def read_test(folder: str | Path) -> tuple[TestImage, ...]:
         The images sorted by label, then by file name; masks as in `read_category`.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It has no folder, one of them holds no image, or an image lacks its mask though
+        FileNotFoundError: there is no such folder.
+        ValueError: it has no folder, one of them holds no image, or an image lacks its mask though
             others have one.
     """
     folder = Path(folder)
@@ -133,8 +133,8 @@ def list_images(folder: str | Path) -> tuple[Path, ...]:
     """The images of one folder, sorted by file name; hidden files and sub-folders are ignored.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It holds no image.
+        FileNotFoundError: there is no such folder.
+        ValueError: it holds no image.
     """
     folder = Path(folder)
     if not folder.is_dir():

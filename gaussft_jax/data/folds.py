@@ -12,15 +12,15 @@ def folds(
     """The indices to train and to validate on, per fold: shuffled k-fold over the sorted images.
 
     Args:
-        n: Number of training images.
-        count: Number of folds.
-        seed: Of the shuffle.
+        n: number of training images.
+        count: number of folds.
+        seed: of the shuffle.
 
     Returns:
         Per fold int [n - n / count] to train on and int [n / count] to validate on, each ascending.
 
     Raises:
-        ValueError: There are fewer images than folds.
+        ValueError: there are fewer images than folds.
     """
     if n < count:
         raise ValueError(

@@ -32,14 +32,14 @@ def read_image(path: ImageFile, size: int) -> UInt8[np.ndarray, "s s 3"]:
     with several pages the first counts.
 
     Args:
-        path: A png, jpg, bmp or tif file.
-        size: Side of the result, pixels.
+        path: a png, jpg, bmp or tif file.
+        size: side of the result, pixels.
 
     Returns:
         uint8 [s s 3].
 
     Raises:
-        ImageError: The file is missing, broken, no such image, or of a pixel type without a white.
+        ImageError: the file is missing, broken, no such image, or of a pixel type without a white.
     """
     image = _decode(path)
     if image.mode.startswith("I"):
@@ -55,15 +55,15 @@ def read_images(
     They are kept for the next time (`image_cache`).
 
     Args:
-        paths: The files.
-        size: Side of the result, pixels.
-        progress: Show a bar; a text stands in front of it.
+        paths: the files.
+        size: side of the result, pixels.
+        progress: show a bar; a text stands in front of it.
 
     Returns:
         uint8 [n s s 3].
 
     Raises:
-        ImageError: The first broken file.
+        ImageError: the first broken file.
     """
 
     def read():
@@ -78,15 +78,15 @@ def read_mask(path: ImageFile, size: int, of: ImageFile) -> Bool[np.ndarray, "s 
     """Where the mask marks a defect: every pixel above 0, after nearest-neighbour resizing.
 
     Args:
-        path: The mask.
-        size: Side of the result, pixels.
-        of: The photograph that it belongs to.
+        path: the mask.
+        size: side of the result, pixels.
+        of: the photograph that it belongs to.
 
     Returns:
         bool [s s].
 
     Raises:
-        ImageError: The mask cannot be read, or its size in pixels is not that of its photograph.
+        ImageError: the mask cannot be read, or its size in pixels is not that of its photograph.
     """
     mask = _decode(path)
     if mask.size != (expected := _oriented_size(of)):
@@ -105,14 +105,14 @@ def read_masks(tests: Sequence[TestImage], size: int) -> Bool[np.ndarray, "n s s
     """The masks of the test images, good ones all False; None where a defective image has none.
 
     Args:
-        tests: Test images, as `read_category` gives them.
-        size: Side of the result, pixels.
+        tests: test images, as `read_category` gives them.
+        size: side of the result, pixels.
 
     Returns:
         bool [n s s] or None.
 
     Raises:
-        ImageError: The first mask that `read_mask` refuses.
+        ImageError: the first mask that `read_mask` refuses.
     """
     if any(test.mask is None and test.defective for test in tests):
         return None

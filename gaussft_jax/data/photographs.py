@@ -36,15 +36,15 @@ def write_photographs(root: str | Path, category: str = "brick", *, seed: int = 
     out; in grass and gravel they hide in the texture. The folder appears only when complete.
 
     Args:
-        root: Folder of categories; made if missing.
-        category: One of PHOTOGRAPHS.
-        seed: Of the crops and defects; the same seed gives the same images.
+        root: folder of categories; made if missing.
+        category: one of PHOTOGRAPHS.
+        seed: of the crops and defects; the same seed gives the same images.
 
     Returns:
         `root/category`.
 
     Raises:
-        ValueError: There is no such photograph, or `root/category` holds something else.
+        ValueError: there is no such photograph, or `root/category` holds something else.
     """
     if category not in PHOTOGRAPHS:
         raise ValueError(f"no photograph {category!r}; there are {', '.join(PHOTOGRAPHS)}")

@@ -1,6 +1,6 @@
 """How well scores and maps find defects: ROC, precision-recall, PRO, and their means."""
 
-from gaussft_jax.evaluation.conformal import cross_p_values, p_values, threshold
+from gaussft_jax.evaluation.conformal import Calibration, cross_p_values, p_values, threshold
 from gaussft_jax.evaluation.metrics import evaluate, mean_and_sem, summarise
 from gaussft_jax.evaluation.pro import aupro, pro_curve
 from gaussft_jax.evaluation.roc import (
@@ -19,6 +19,7 @@ from gaussft_jax.evaluation.scored import (
 )
 
 __all__ = [
+    "Calibration",
     "RankMetrics",
     "Scored",
     "Undefined",

@@ -1,11 +1,29 @@
 """Thresholds from good images alone: conformal p-values, whose false-alarm rate is chosen."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["cross_p_values", "p_values", "threshold"]
+__all__ = ["Calibration", "cross_p_values", "p_values", "threshold"]
+
+
+class Calibration(NamedTuple):
+    """What good images that were held out of the fit look like to the detector.
+
+    Attributes:
+        scores: for each model, those of the images held out of it, distance.
+        peaks: the largest value in the map of each of these images by its model, distance [n].
+    """
+
+    scores: tuple[Float[np.ndarray, " _"], ...]
+    peaks: Float[np.ndarray, " n"]
+
+    @property
+    def smallest_rate(self) -> float:
+        """The smallest false-alarm rate that n held-out images can tell, 1 / (n + 1)."""
+        return 1 / (1 + len(self.peaks))
 
 
 def p_values(

@@ -5,7 +5,7 @@ from gaussft_jax.training.metrics import read_metrics
 from gaussft_jax.training.recipe import GUARDED, Recipe
 from gaussft_jax.training.state import DRAWS, ROWS, History, TrainState
 from gaussft_jax.training.tuning import NotFiniteError, Tuned, Tuner
-from gaussft_jax.training.validation import Draws, auroc, draw_vicinity
+from gaussft_jax.training.validation import Draws, draw_vicinity, vicinity_auroc
 
 __all__ = [
     "DRAWS",
@@ -18,9 +18,9 @@ __all__ = [
     "TrainState",
     "Tuned",
     "Tuner",
-    "auroc",
     "draw_vicinity",
     "finished",
     "make_loop",
     "read_metrics",
+    "vicinity_auroc",
 ]

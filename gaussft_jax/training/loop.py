@@ -19,7 +19,7 @@ from gaussft_jax.objectives import Objective
 from gaussft_jax.training.parameters import join
 from gaussft_jax.training.recipe import Recipe
 from gaussft_jax.training.state import INPUTS, Inputs, TrainState
-from gaussft_jax.training.validation import auroc, draw_vicinity
+from gaussft_jax.training.validation import draw_vicinity, vicinity_auroc
 from gaussft_jax.vicinity import Augmentation, draw
 
 __all__ = ["finished", "make_loop", "make_optimiser"]
@@ -137,7 +137,7 @@ def make_loop(
         )
         if recipe.level_weights == "standardised":
             drawn *= level_weights(clean.T)
-        return auroc(drawn.mean(1), draws.anomalous), losses.mean(), finite.all(0)
+        return vicinity_auroc(drawn.mean(1), draws.anomalous), losses.mean(), finite.all(0)
 
     def advance(state, inputs):
         """One epoch; the first call only validates the pre-trained state, as epoch 0."""

@@ -101,11 +101,21 @@ class Tuner:
         return Tuned(self.best(last, variables), history, epochs, int(last.best_epoch))
 
     def states(
-        self, variables, references, training, validation, key, folder, epochs_per_call=1
+        self,
+        variables: Variables,
+        references: Any,
+        training: UInt8[np.ndarray, "n s s 3"] | parallel.Share,
+        validation: UInt8[np.ndarray, "v s s 3"] | parallel.Share,
+        key: PRNGKeyArray,
+        folder: str | Path,
+        epochs_per_call: int = 1,
     ) -> Iterator[TrainState]:
         """The state to go on from, and that after each call of the loop; arguments as for `tune`.
 
         A state is in the checkpoint before it is given out, and gone when the next is asked for.
+
+        Raises:
+            NotFiniteError: as for `tune`.
         """
         folder, recipe = Path(folder), self._recipe
         draw_key, train_key = (np.asarray(jax.random.key_data(k)) for k in jax.random.split(key))

@@ -10,7 +10,7 @@ from gaussft_jax import parallel
 from gaussft_jax.training.recipe import Recipe
 from gaussft_jax.vicinity import Augmentation, draw
 
-__all__ = ["Draws", "auroc", "draw_vicinity"]
+__all__ = ["Draws", "draw_vicinity", "vicinity_auroc"]
 
 
 class Draws(NamedTuple):
@@ -52,7 +52,7 @@ def draw_vicinity(
     return Draws(draw(noise, drawn, augment, parallel.own_part(wanted), first)[0], anomalous)
 
 
-def auroc(scores: Float[Array, " m"], anomalous: Bool[Array, " m"]) -> Float[Array, ""]:
+def vicinity_auroc(scores: Float[Array, " m"], anomalous: Bool[Array, " m"]) -> Float[Array, ""]:
     """Probability that an anomalous image scores above a good one, ties counted half.
 
     Args:

@@ -125,6 +125,7 @@ def augmix(
     Returns:
         The image, uint8 [h w 3], and the mask, bool [h w].
 
-    Reference: section 4.2.1 (width 3, depth uniform in 1..3); Hendrycks et al., 2020.
+    Reference:
+        Section 4.2.1 (width 3, depth uniform in 1..3); Hendrycks et al., 2020.
     """
     return mixed_image(image, draw_augmix(key, severity)), jnp.ones(image.shape[:2], bool)

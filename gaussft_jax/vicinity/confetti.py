@@ -118,7 +118,8 @@ def confetti(
     Returns:
         The image, uint8 [h w 3], and the mask, bool [h w].
 
-    Reference: section 4.2.1; Liznerski et al., 2021.
+    Reference:
+        Section 4.2.1; Liznerski et al., 2021.
     """
     noise = noise_image(draw_confetti(key), *image.shape[:2])
     levels = image.astype(jnp.float32)

@@ -53,7 +53,8 @@ def cutout(
     Returns:
         The image, uint8 [h w 3], and the mask, bool [h w].
 
-    Reference: section 4.2.1; DeVries and Taylor, 2017.
+    Reference:
+        Section 4.2.1; DeVries and Taylor, 2017.
     """
     height, width, _ = image.shape
     side, centre = draw_cutout(key, height, width)

@@ -53,7 +53,8 @@ def vicinity(name: str, severity: float = 3.0) -> Augmentation:
     Raises:
         ValueError: the name is unknown, or the severity out of range.
 
-    Reference: section 3.1 (vicinal risk minimisation), section 4.2.1 and table 3.
+    Reference:
+        Section 3.1 (vicinal risk minimisation), section 4.2.1 and table 3.
     """
     if not 0.1 < severity <= 10:
         raise ValueError(f"vicinity severity {severity}: take a number above 0.1, at most 10")

@@ -9,27 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
-from gaussft_jax.files import read_json, replacing, sha256_of, write_json
+from gaussft_jax.array_file import load_arrays, save_arrays
+from gaussft_jax.files import read_json, write_json
 
-__all__ = ["is_converted", "load_converted", "read_safetensors", "save_converted"]
+__all__ = ["is_converted", "load_converted", "save_converted"]
 
 _ARRAYS = "weights.safetensors"
 _METADATA = "weights.json"
-
-
-def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
-    """The arrays of a safetensors file by name.
-
-    Raises:
-        ValueError: the file is damaged; the message names it.
-    """
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: no readable safetensors file: {error}") from error
 
 
 def is_converted(folder: Path) -> bool:
@@ -49,9 +36,7 @@ def save_converted(
             weights.safetensors, is added to it.
     """
     folder = Path(folder)
-    with replacing(folder / _ARRAYS) as beside:
-        save_file(dict(arrays), beside)
-        digest = sha256_of(beside)
+    digest = save_arrays(folder / _ARRAYS, arrays)
     write_json(folder / _METADATA, {**metadata, "sha256": digest})
 
 
@@ -62,14 +47,9 @@ def load_converted(folder: str | Path) -> dict[str, np.ndarray]:
         FileNotFoundError: the folder holds no converted weights.
         ValueError: weights.safetensors is not the file that weights.json describes.
     """
-    path, metadata = Path(folder) / _ARRAYS, Path(folder) / _METADATA
+    metadata = Path(folder) / _METADATA
     try:
         expected = read_json(metadata)["sha256"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{metadata} tells no sha256: convert the weights again") from error
-    if (digest := sha256_of(path)) != expected:
-        raise ValueError(
-            f"{path} has sha256 {digest}, but {_METADATA} says {expected}: "
-            "convert the weights again"
-        )
-    return read_safetensors(path)
+    return load_arrays(Path(folder) / _ARRAYS, expected)

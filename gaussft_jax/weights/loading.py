@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gaussft_jax.weights.converted import load_converted, read_safetensors
+from gaussft_jax.array_file import load_arrays
+from gaussft_jax.weights.converted import load_converted
 from gaussft_jax.weights.renaming import check, our_names, rename
 from gaussft_jax.weights.torch_file import read_torch
 
@@ -24,7 +25,7 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
     # safetensors starts with the length of its JSON header, 8 bytes; no PyTorch file has a brace
     # behind them.
     is_safetensors = len(head) == 9 and head[8:] == b"{" and struct.unpack("<q", head[:8])[0] > 0
-    return read_safetensors(path) if is_safetensors else read_torch(path)
+    return load_arrays(path) if is_safetensors else read_torch(path)
 
 
 def load_weights(

@@ -40,7 +40,7 @@ def test_a_changed_file_is_an_error(tmp_path, arrays):
     save_converted(tmp_path, arrays, METADATA)
     path = tmp_path / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    with pytest.raises(ValueError, match=r"weights\.safetensors has sha256"):
+    with pytest.raises(ValueError, match=r"weights\.safetensors was changed"):
         load_converted(tmp_path)
 
 
