@@ -82,7 +82,10 @@ def test_ctrl_c_and_again(parts, finished):
 
     claimed, fold0 = written("config.json"), written("fold0/result.json")
     all_folds = "--config.folds=0,1,2"
+    # Where the tests run in the background SIGINT is ignored, and a process inherits that.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = _start(parts, finished, all_folds)
+    signal.signal(signal.SIGINT, inherited)
     while written("config.json") == claimed:  # the network is loaded after it
         assert run.poll() is None, run.stderr.read()
         time.sleep(0.02)
