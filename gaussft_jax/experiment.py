@@ -297,11 +297,10 @@ def _show(
     folder = workdir / f"fold{fold}"
     scored = read_scored(folder, photographs.masks)
     write_overlays(workdir / "overlays", images, scored)
-    histories = [
-        {**read_metrics(workdir / f"fold{of['fold']}")._asdict(), "best_epoch": of["best_epoch"]}
-        for of in results["folds"]
-        if results["tuned"]
-    ]
+    histories = []
+    for record in results["folds"] if results["tuned"] else ():
+        history = read_metrics(workdir / f"fold{record['fold']}")
+        histories.append({**history._asdict(), "best_epoch": record["best_epoch"]})
     report = write_report(
         workdir / "report.html",
         results=results,

@@ -3,7 +3,6 @@
 import functools
 import tempfile
 from collections.abc import Callable
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -15,7 +14,7 @@ from flax.serialization import to_state_dict
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Bool, Float, UInt8
 
-from gaussft_jax.array_file import load_arrays, save_arrays
+from gaussft_jax.arrays import digest_of, load_arrays, save_arrays
 from gaussft_jax.backbones import (
     LEVELS,
     Backbone,
@@ -177,7 +176,8 @@ class Detector(NamedTuple):
         references = scorer.fit(variables, images[training])
         tuner = Tuner(network, objective, vicinity("all"), recipe)
         # The checkpoint of other images or arguments lies in another folder.
-        folder = Path(folder, _digest((variables, images), (backbone, kind, recipe, seed)))
+        arguments = (network, kind, aggregation, recipe, seed)
+        folder = Path(folder, digest_of((variables, images), arguments).hex())
         key = jax.random.key(seed)
         variables = tuner.tune(
             variables, references, images[training], images[validation], key, folder
@@ -345,13 +345,6 @@ class Detector(NamedTuple):
 
 def _in_order(numbered):
     return [value for _, value in sorted(numbered.items(), key=lambda item: int(item[0]))]
-
-
-def _digest(arrays, options) -> str:
-    digest = blake2b(repr(options).encode(), digest_size=8)
-    for leaf in jax.tree.leaves(arrays):
-        digest.update(np.ascontiguousarray(leaf).data)
-    return digest.hexdigest()
 
 
 def _parts(n: int, calibrate: Calibrate):

@@ -144,14 +144,18 @@ class Scorer(NamedTuple):
         def network(images):
             return levels(on_devices, images)
 
-        if self.store and self.store.useful:
-            return self.store.remembering(self.backbone, variables, network)
-        return network
+        if not self._remembers:
+            return network
+        return self.store.remembering(self.backbone, variables, network)
+
+    @property
+    def _remembers(self) -> bool:
+        return self.store is not None and self.store.useful
 
     def _after(self, variables: Variables, of_levels: Callable, *others: Any) -> Callable:
         """`of_levels` of what the network makes of images, compiled as one with it."""
         others = parallel.put(others)
-        if self.store and self.store.useful:
+        if self._remembers:
             network, function = self._network(variables), _jitted(of_levels)
             return lambda images: function(network(images), images.shape[1], *others)
         variables, function = parallel.put(variables), _after_network(self.backbone, of_levels)

@@ -14,11 +14,11 @@ PACKAGE = Path(gaussft_jax.__file__).parent
 # What each part may import of ours; the parts above come later.
 ALLOWED = {
     "files": set(),
-    "array_file": {"files"},
-    "weights": {"array_file", "files"},
+    "arrays": {"files"},
+    "weights": {"arrays", "files"},
     "gaussian": set(),
     "vicinity": set(),
-    "backbones": {"weights"},
+    "backbones": {"arrays", "weights"},
     "data": {"files"},
     "parallel": set(),
     "evaluation": {"data", "files"},
@@ -30,7 +30,7 @@ ALLOWED = {
     "training": {"backbones", "files", "gaussian", "objectives", "parallel", "vicinity"},
     "configuration": {"backbones", "training", "vicinity"},
     "models": {
-        "array_file", "backbones", "data", "evaluation", "files", "gaussian", "objectives",
+        "arrays", "backbones", "data", "evaluation", "files", "gaussian", "objectives",
         "scoring", "training", "vicinity",
     },
     "export": {"evaluation", "models"},

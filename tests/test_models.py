@@ -103,7 +103,8 @@ def test_a_tuned_detector_keeps_its_weights(photographs, tmp_path):
     for a, b in zip(predicted, loaded.predict(photographs), strict=True):
         np.testing.assert_array_equal(a, b)
     others = Detector.tune(photographs[::-1], tmp_path / "checkpoints", recipe)
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    Detector.tune(photographs, tmp_path / "checkpoints", recipe, aggregation="mean")
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 3
     assert not np.array_equal(others.models[0][0].mean, detector.models[0][0].mean)
     with pytest.raises(ValueError, match="at least 10 good images, there are 9"):
         Detector.tune(photographs[:9], tmp_path / "checkpoints")

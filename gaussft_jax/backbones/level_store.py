@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt8
 
+from gaussft_jax.arrays import digest_of
 from gaussft_jax.backbones.registry import Backbone, Levels, Variables
 
 __all__ = ["LevelStore"]
@@ -45,10 +46,7 @@ class LevelStore:
             variables: its weights.
             network: from images, uint8 [n s s 3], to their levels, one image apart from another.
         """
-        identity = blake2b(repr(backbone).encode(), digest_size=16)
-        for leaf in jax.tree.leaves(variables):
-            identity.update(np.ascontiguousarray(leaf).data)
-        name = identity.digest()
+        name = digest_of(variables, backbone)
 
         def remembered(images):
             keys = [blake2b(image, key=name).digest() for image in np.asarray(images)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaussft_jax.array_file import load_arrays, save_arrays
+from gaussft_jax.arrays import load_arrays, save_arrays
 from gaussft_jax.files import read_json, write_json
 
 __all__ = ["is_converted", "load_converted", "save_converted"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaussft_jax.array_file import load_arrays
+from gaussft_jax.arrays import load_arrays
 from gaussft_jax.weights.converted import load_converted
 from gaussft_jax.weights.renaming import check, our_names, rename
 from gaussft_jax.weights.torch_file import read_torch
