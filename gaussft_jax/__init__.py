@@ -11,6 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "backbones": ["Backbone", "create", "load_backbone"],
         "configuration": ["default_config"],
         "data": ["list_images", "read_category", "read_images", "read_masks", "write_photographs"],
+        "detector": ["Detector"],
         "evaluation": ["Scored", "aupro", "auroc", "evaluate"],
         "experiment": ["train_and_evaluate"],
         "gaussian": [
@@ -22,8 +23,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "mahalanobis_map",
             "whiten",
         ],
-        "models": ["Detector"],
-        "objectives": ["Objective", "deep_svdd", "fcdd"],
+        "methods": ["Method"],
+        "network": ["Network"],
         "scoring": ["Scorer"],
         "training": ["Recipe", "Tuner"],
         "vicinity": ["augmix", "confetti", "cutout", "mixture"],

@@ -2,6 +2,7 @@
 """The command `gaussft`: flags and exit status; what the commands do is in `commands`."""
 
 import argparse
+import os
 import sys
 
 import argcomplete
@@ -17,11 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
         prog="gaussft", description="Find defects in images after seeing only good ones."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    words = {*(arguments or sys.argv[1:]), *os.environ.get("COMP_LINE", "").split()}
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
         its = commands.add_parser(name, help=command.HELP, description=command.run.__doc__)
-        command.arguments(its)
         its.set_defaults(run=command.run)
+        if name in words:  # some have to import jax to know what they understand
+            command.arguments(its)
     argcomplete.autocomplete(parser)
     options = parser.parse_args(arguments)
     from gaussft_jax.compilation import keep_compilations  # imports jax, for which --help waits not

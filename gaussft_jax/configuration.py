@@ -7,25 +7,26 @@ from typing import Any
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
 
-from gaussft_jax.backbones import LEVELS, SPECIFICATIONS
+from gaussft_jax.backbones import DTYPES, NETWORKS, create
+from gaussft_jax.data import AUTO, LAYOUTS
+from gaussft_jax.methods import METHODS, OPTIONS
 from gaussft_jax.training import Recipe
 from gaussft_jax.vicinity import vicinity
 
-__all__ = ["CHOICES", "FROZEN_ONLY", "check", "default_config", "differences"]
+__all__ = ["CHOICES", "check", "default_config", "differences"]
 
-FROZEN_ONLY = ("gaussian_ad", "padim", "spade")
+_SCHEMES = ("augmix", "cutout", "confetti", "all", "patch", "scar")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "backbone": tuple(SPECIFICATIONS),
-    "dtype": ("float32", "bfloat16"),
-    "gaussian": ("tied", "global", "local"),
-    "aggregation": ("max", "mean"),
-    "objective": ("gaussian", "deep_svdd", "fcdd", *FROZEN_ONLY),
-    "svdd_norm": ("l1", "l2"),
-    "vicinity": ("augmix", "cutout", "confetti", "all"),
+    "backbone": tuple(NETWORKS),
+    "data.layout": (AUTO, *LAYOUTS),
+    "dtype": tuple(DTYPES),
+    "objective": tuple(METHODS),
+    **{name: option.choices for name, option in OPTIONS.items() if option.choices},
+    "vicinity": _SCHEMES,
+    "exposure": ("", *_SCHEMES),
     "stopping": ("vicinity", "fixed", "validation_loss"),
     "level_weights": ("equal", "standardised"),
-    "trainable": ("all", "affine", *(f"level {level}" for level in range(len(LEVELS)))),
     "parallelism": ("jit", "pmap"),
 }
 
@@ -50,10 +51,12 @@ def default_config() -> ConfigDict:
     """The frozen network with tied Gaussians and max aggregation, on five folds."""
     config = ConfigDict()
     config.data = ConfigDict()
-    # Folder that holds one folder per category, in the MVTec AD layout; or CIFAR-10's, whose
-    # classes are categories; or tfds:NAME (`data.read_tfds_category`).
+    # Folder that holds one folder per category, in any layout; or CIFAR-10's, whose classes are
+    # categories; or tfds:NAME (`data/layouts/tfds.py`).
     config.data.root = os.environ.get("GAUSSFT_DATA", "data")
     config.data.category = ""
+    # How the category is laid out; `gaussft_jax/data/layouts` has a file for each.
+    config.data.layout = AUTO
 
     config.backbone = "efficientnet-lite0"
     # Weight file, folder made by scripts/convert, or `random`; empty for the known weights.
@@ -63,10 +66,9 @@ def default_config() -> ConfigDict:
     # Side of the square that every image is resized to, pixels; 0 for the network's own.
     config.image_size = 224
 
+    # The method; `gaussft_jax/methods` has a file for each, with its options.
     config.objective = "gaussian"
-    config.gaussian = "tied"
-    config.aggregation = "max"
-    config.svdd_norm = "l1"
+    config.update({name: option.default for name, option in OPTIONS.items()})
 
     config.folds = (0, 1, 2, 3, 4)
     config.seed = 0
@@ -74,6 +76,8 @@ def default_config() -> ConfigDict:
     # Fine-tuning; `training.Recipe` says what each field means.
     config.tune = False
     config.vicinity = "all"
+    # What FCDD's training images are augmented by; empty for what `vicinity` says.
+    config.exposure = ""
     config.severity = 3.0
     config.update(Recipe()._asdict())
     # Epochs between two checkpoints.
@@ -100,7 +104,8 @@ def check(config: ConfigDict) -> None:
         )
     for field, choices in CHOICES.items():
         if config[field] not in choices:
-            raise ValueError(f"config.{field}={config[field]!r}; choose from: {', '.join(choices)}")
+            listed = ", ".join(choice or "'' (empty)" for choice in choices)
+            raise ValueError(f"config.{field}={config[field]!r}; choose from: {listed}")
     if not config.data.category:
         raise ValueError(
             "config.data.category is empty; name a category, as in --config.data.category=bottle"
@@ -110,9 +115,18 @@ def check(config: ConfigDict) -> None:
     for field, least in _LEAST.items():
         if config[field] < least:
             raise ValueError(f"config.{field}={config[field]} is too small, it starts at {least}")
-    if config.tune and config.objective in FROZEN_ONLY:
+    if config.tune and not METHODS[config.objective].tunable:
         raise ValueError(
             f"config.objective={config.objective!r} has no loss to tune; --config.tune=0"
+        )
+    if config.objective == "ensemble" and config.level_weights != "equal":
+        raise ValueError("config.objective='ensemble' weighs its levels itself; leave them equal")
+    backbone = create(config.backbone)
+    backbone.check_size(config.image_size)
+    levels = [f"level {level}" for level in range(len(backbone.level_names))]
+    if config.trainable not in ("all", "affine", *levels):
+        raise ValueError(
+            f"config.trainable={config.trainable!r}; choose from: all, affine, {', '.join(levels)}"
         )
     vicinity(config.vicinity, config.severity)  # refuses a severity out of range
     if not 0 < config.augmented < 1:

@@ -1,5 +1,6 @@
 """An experiment from configuration to results: folds fitted, scored, measured and reported."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -12,52 +13,50 @@ from filelock import FileLock, Timeout
 from jaxtyping import Bool, UInt8
 from ml_collections import ConfigDict
 
-from gaussft_jax import configuration, objectives, parallel
+from gaussft_jax import configuration, methods, parallel
 from gaussft_jax.backbones import LevelStore, load_backbone
 from gaussft_jax.data import (
     ImageFile,
+    Region,
     folds,
-    is_cifar10,
-    is_tfds,
     read_category,
-    read_cifar10,
     read_images,
     read_masks,
-    read_tfds_category,
+    read_regions,
+    source,
 )
+from gaussft_jax.detector import Detector, Model, Tuning, fit_model
 from gaussft_jax.evaluation import (
     Scored,
-    evaluate,
     read_level_maps,
     read_scored,
-    summarise,
     write_level_maps,
     write_scored,
 )
-from gaussft_jax.files import read_json, write_json
-from gaussft_jax.objectives import Objective
+from gaussft_jax.files import check_apart, check_folder, check_own, read_json, write_json
+from gaussft_jax.methods import Method
 from gaussft_jax.report import shown, write_overlays, write_report
+from gaussft_jax.results import measure, results_of
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import Recipe, Tuner, read_metrics
-from gaussft_jax.versions import versions
 from gaussft_jax.vicinity import vicinity
 
-__all__ = ["make_objective", "report_again", "train_and_evaluate"]
-
-_METRICS = ("image_auroc", "pixel_auroc", "aupro")
+__all__ = ["check_workdir", "make_method", "report_again", "train_and_evaluate"]
 
 
 class _Photographs(NamedTuple):
     """A category in memory, each process with its share of the images.
 
-    Masks, bool [m s s], are None where there are none.
+    Masks, bool [m s s], and regions are None where there are none.
     """
 
     train: parallel.Share
     test: parallel.Share
     masks: Bool[np.ndarray, "m s s"] | None
+    regions: tuple[tuple[Region, ...], ...] | None
     names: tuple[str, ...]
     labels: tuple[str, ...]
+    size: int
 
 
 def train_and_evaluate(
@@ -66,8 +65,9 @@ def train_and_evaluate(
     """Run the experiment that `config` describes and leave its results in `workdir`.
 
     Written are `config.json`, `results.json`, `report.html`, `overlays/` (the first fold's
-    heatmaps) and for each fold `foldK/result.json` and `foldK/scores.csv`. Folds that are there
-    already are not run again, so a killed run goes on where it stopped.
+    heatmaps, of `report.OVERLAYS` images at most) and for each fold `foldK/result.json`,
+    `foldK/scores.csv` and `foldK/detector`, which `Detector.load` and `gaussft predict` read. Folds
+    that are there already are not run again, so a killed run goes on where it stopped.
 
     Args:
         config: as `configuration.default_config`.
@@ -80,7 +80,7 @@ def train_and_evaluate(
 
     Raises:
         ValueError: the configuration, an image or a mask is wrong, or `workdir` belongs to another
-            configuration; the message says which.
+            configuration or holds something else (`check_workdir`); the message says which.
         FileNotFoundError: data or weights are missing; the message says what to put where.
     """
     configuration.check(config)
@@ -94,14 +94,14 @@ def _train_and_evaluate(
     backbone, variables = load_backbone(config.backbone, config.weights or None, config.dtype)
     size = config.image_size or backbone.image_size
     photographs = _read(config, size)
-    scorer = Scorer(backbone, make_objective(config), config.scoring_batch_size)
+    scorer = Scorer(backbone, make_method(config), config.scoring_batch_size)
     if not config.tune:
         # Folds share most of their images.
-        scorer = scorer._replace(store=store or LevelStore(workdir))
+        scorer = scorer._replace(store=store or LevelStore())
     tuner = _make_tuner(config, scorer) if config.tune else None
     variables = parallel.put(variables)
 
-    records = []
+    records, shown_fold = [], None
     for fold in config.folds:
         folder = workdir / f"fold{fold}"
         # Only the fold that the report shows keeps its maps.
@@ -109,14 +109,17 @@ def _train_and_evaluate(
         if parallel.agree(all((folder / name).exists() for name in needed)):
             record = read_json(folder / "result.json")
         else:
-            record = _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
+            record, scored = _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
+            shown_fold = scored if fold == config.folds[0] else shown_fold
         records.append(record)
 
-    results = _results(config, size, records)
+    described = Detector(scorer.network(variables), scorer.method, (), size, tuned=config.tune)
+    listed = {**config.to_dict(), "folds": list(config.folds)}
+    results = results_of(described, config.data.category, records, listed)
     test = photographs.test.gather(photographs.test.own)
     if parallel.is_first():
         write_json(workdir / "results.json", results)
-        _show(workdir, results, test, photographs, config.folds[0])
+        _show(workdir, results, test, photographs, config.folds[0], shown_fold)
     return results
 
 
@@ -132,24 +135,38 @@ def report_again(workdir: str | Path) -> None:
     if not path.exists():
         raise FileNotFoundError(f"{workdir} holds no results.json: finish the experiment first")
     results = read_json(path)
-    if "data" not in results["config"]:
+    if "data" not in results.get("config", {}):
         raise ValueError(f"{workdir} holds no experiment; run the `gaussft evaluate` again")
     config = configuration.default_config()
     config.update(results["config"])
+    check_workdir(workdir, config)
     photographs = _read(config, results["image_size"])
     _show(workdir, results, photographs.test.own, photographs, config.folds[0])
 
 
-def make_objective(config: ConfigDict) -> Objective:
-    """The objective that the configuration names."""
-    return {
-        "gaussian": lambda: objectives.gaussian(config.gaussian, config.aggregation),
-        "deep_svdd": lambda: objectives.deep_svdd(config.svdd_norm, config.aggregation),
-        "fcdd": lambda: objectives.fcdd(config.aggregation),
-        "gaussian_ad": objectives.gaussian_ad,
-        "padim": lambda: objectives.padim(config.aggregation),
-        "spade": objectives.spade,
-    }[config.objective]()
+def make_method(config: ConfigDict) -> Method:
+    """The method that the configuration names, with its options."""
+    names = methods.flags(config.objective, config.ensemble_members)
+    return methods.create(config.objective, **{name: config[name] for name in names})
+
+
+def check_workdir(workdir: str | Path, config: ConfigDict) -> None:
+    """Refuse a folder in which the run would write over anything but an earlier run.
+
+    Raises:
+        NotADirectoryError: a file is in the way.
+        ValueError: the folder holds something else under the names of a run's files, or the run
+            would write among its own photographs.
+    """
+    workdir = Path(workdir)
+    # Other programs name a backbone in a config.json too; a vicinity none of them.
+    check_own(
+        workdir, ("config.json", "results.json", "report.html", "overlays", "fold[0-9]"), "vicinity"
+    )
+    folders = [workdir / name for name in ("overlays", *(f"fold{fold}" for fold in config.folds))]
+    for folder in folders:
+        check_folder(folder)
+        check_apart(folder, [source(**config.data)])
 
 
 @contextmanager
@@ -158,6 +175,7 @@ def _claimed(workdir: Path, config: ConfigDict) -> Iterator[Path]:
 
     Refused is a folder with the results of another configuration, or in which a run is at work.
     """
+    check_workdir(workdir, config)
     workdir.mkdir(parents=True, exist_ok=True)
     # One process of a run holds the lock for all; the system frees it, however the process ends.
     lock = FileLock(workdir / ".lock", timeout=0) if parallel.is_first() else nullcontext()
@@ -191,22 +209,21 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
 
 
 def _read(config: ConfigDict, size: int) -> _Photographs:
-    if is_cifar10(config.data.root):
-        part = read_cifar10(config.data.root, config.data.category, size)
-        train, test = parallel.share(part.train), parallel.share(part.test)
-        return _Photographs(train, test, None, part.names, part.labels)
-    read = read_tfds_category if is_tfds(config.data.root) else read_category
-    category = read(config.data.root, config.data.category)
+    category = read_category(**config.data)
     if not category.test:
         raise FileNotFoundError(
-            f"{config.data.root}/{config.data.category} has no test folder to evaluate on"
+            f"{config.data.root}/{config.data.category} has no test images to evaluate on"
         )
+    for note in category.notes if parallel.is_first() else ():
+        print(note, file=sys.stderr)
     return _Photographs(
         _read_share(category.train, size, "read training images"),
         _read_share([image.path for image in category.test], size, "read test images"),
         read_masks(category.test, size),
+        read_regions(category, size),
         tuple(image.name for image in category.test),
         tuple(image.label for image in category.test),
+        size,
     )
 
 
@@ -219,71 +236,68 @@ def _read_share(paths: Sequence[ImageFile], size: int, progress: str) -> paralle
 def _make_tuner(config: ConfigDict, scorer: Scorer) -> Tuner:
     recipe = Recipe(**{field: config[field] for field in Recipe._fields})
     augment = vicinity(config.vicinity, config.severity)
-    return Tuner(scorer.backbone, scorer.objective, augment, recipe, config.parallelism)
+    exposure = vicinity(config.exposure or config.vicinity, config.severity)
+    return Tuner(scorer.backbone, scorer.method, augment, recipe, config.parallelism, exposure)
 
 
-def _run_fold(fold, folder, scorer, tuner, variables, photographs, config) -> dict[str, Any]:
+def _run_fold(
+    fold, folder, scorer, tuner, variables, photographs, config
+) -> tuple[dict[str, Any], Scored]:
     if parallel.is_first():
         print(f"{config.data.category}: fold {fold}", flush=True)
     start = time.perf_counter()
-    training, validation = folds(len(photographs.train), seed=0)[fold]
-    training, validation = photographs.train[training], photographs.train[validation]
-    references = scorer.fit(variables, training)
-    record = {"fold": fold}
-    if config.objective == "gaussian":
-        record["shrinkage"] = [float(np.mean(level.shrinkage)) for level in references]
-    if tuner is None:
-        record |= {"epochs": 0, "best_epoch": 0, "vicinity_auroc": None}
-        notes = {"vicinity_auroc": "the network is frozen: nothing was validated"}
-    else:
+    training, validation = (
+        photographs.train[part] for part in folds(len(photographs.train), seed=0)[fold]
+    )
+    tuning = None
+    if tuner:
         key = jax.random.fold_in(jax.random.key(config.seed), fold)
-        tuned = tuner.tune(
-            variables, references, training, validation, key, folder, config.epochs_per_call
-        )
-        variables, notes = tuned.variables, {}
-        record |= {
-            "epochs": tuned.epochs,
-            "best_epoch": tuned.best_epoch,
-            "vicinity_auroc": float(tuned.history.vicinity_auroc[tuned.best_epoch]),
-        }
-    weights = None
-    if config.level_weights == "standardised":
-        weights = scorer.weigh(variables, references, validation)
-        record["level_weights"] = np.asarray(weights).tolist()
-    scores, maps = scorer.score(variables, references, photographs.test, weights)
-    scored = Scored(photographs.names, photographs.labels, scores, maps, photographs.masks)
-    metrics, undefined = evaluate(scored)
-    record |= {**metrics, "seconds": time.perf_counter() - start, "notes": notes | undefined}
+        tuning = Tuning(tuner, key, folder, config.epochs_per_call)
+    model = fit_model(scorer, variables, training, validation, config.level_weights, tuning)
+    detector = Detector(
+        scorer.network(model.variables), scorer.method, (model.references,),
+        photographs.size, model.level_weights, tuned=config.tune,
+    )  # fmt: skip
+    if not config.tune and model.level_weights is None:  # else the validation images chose
+        detector = detector.calibrated([validation])
+    measured = measure(
+        detector,
+        photographs.test,
+        photographs.names,
+        photographs.labels,
+        photographs.masks,
+        photographs.regions,
+    )
+    record = {"fold": fold, **_described(model), **measured.metrics}
+    notes = measured.notes
+    if model.tuned is None:
+        notes["vicinity_auroc"] = "the network is frozen: nothing was validated"
+    record |= {"seconds": time.perf_counter() - start, "notes": notes}
     reported = fold == config.folds[0]
     if reported:
-        chosen = shown(scored)
-        level_maps = scorer.level_maps(variables, references, photographs.test[chosen])
+        chosen = shown(measured.scored)
+        level_maps = detector.level_maps(photographs.test[chosen])
     if parallel.is_first():
-        write_scored(folder, scored, maps=reported)
+        detector.save(folder / "detector")
+        write_scored(folder, measured.scored, maps=reported)
         if reported:
             write_level_maps(folder, chosen, level_maps)
         write_json(folder / "result.json", record)
+    return record, measured.scored
+
+
+def _described(model: Model) -> dict[str, Any]:
+    """What a fold's result says of its model."""
+    record = {"epochs": 0, "best_epoch": 0, "vicinity_auroc": None}
+    if tuned := model.tuned:
+        auroc = float(tuned.history.vicinity_auroc[tuned.best_epoch])
+        record = {"epochs": tuned.epochs, "best_epoch": tuned.best_epoch, "vicinity_auroc": auroc}
+    shrinkages = [getattr(level, "shrinkage", None) for level in model.references]
+    if not any(shrinkage is None for shrinkage in shrinkages):
+        record["shrinkage"] = [float(np.mean(shrinkage)) for shrinkage in shrinkages]
+    if model.level_weights is not None:
+        record["level_weights"] = np.asarray(model.level_weights).tolist()
     return record
-
-
-def _results(config: ConfigDict, size: int, records: list[dict[str, Any]]) -> dict[str, Any]:
-    metrics = [{key: record[key] for key in _METRICS} for record in records]
-    notes = {key: note for record in records for key, note in record["notes"].items()}
-    return {
-        "schema": 1,
-        "category": config.data.category,
-        "method": config.objective,
-        "backbone": config.backbone,
-        "image_size": size,
-        "gaussian": config.gaussian,
-        "aggregation": config.aggregation,
-        "tuned": config.tune,
-        "folds": [{k: v for k, v in record.items() if k != "notes"} for record in records],
-        "mean": summarise(metrics),
-        "notes": notes,
-        "config": {**config.to_dict(), "folds": list(config.folds)},
-        "versions": versions(),
-    }
 
 
 def _show(
@@ -292,11 +306,12 @@ def _show(
     images: UInt8[np.ndarray, "n s s 3"],
     photographs: _Photographs,
     fold: int,
+    scored: Scored | None = None,
 ) -> None:
-    """The report and the overlays, from what the fold left on disk."""
+    """The report and the overlays, of a fold that was just scored or that left its maps on disk."""
     folder = workdir / f"fold{fold}"
-    scored = read_scored(folder, photographs.masks)
-    write_overlays(workdir / "overlays", images, scored)
+    scored = scored or read_scored(folder, photographs.masks)
+    write_overlays(workdir / "overlays", images, scored, shown(scored))
     histories = []
     for record in results["folds"] if results["tuned"] else ():
         history = read_metrics(workdir / f"fold{record['fold']}")

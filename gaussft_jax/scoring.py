@@ -1,65 +1,106 @@
-"""From photographs to references, and from references to scores and maps."""
+"""From good images to a method's references, and from references to scores and maps."""
 
-import functools
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import jax
+import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 from tqdm import tqdm
 
-from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, LevelStore, Variables
-from gaussft_jax.gaussian import (
-    Batches,
-    anomaly_map,
-    image_score,
-    level_scores,
-    level_weights,
-)
-from gaussft_jax.objectives import Objective
+from gaussft_jax.gaussian import level_weights, weighted_mean
+from gaussft_jax.methods import Levels, Maps, Method
+from gaussft_jax.network import Images, Network, Progress
 
-__all__ = ["Scorer"]
+__all__ = ["Scorer", "judge", "mean_level_maps"]
 
-Images = UInt8[np.ndarray, "n s s 3"] | parallel.Share
+Weights = Float[Array | np.ndarray, " l"] | None
+
+
+def judge(
+    method: Method, levels: Levels, size: int, models: tuple[Any, ...], weights: Weights
+) -> tuple[Float[Array, " n"], Float[Array, "n s s"], Float[Array, "n k"]]:
+    """What a method makes of images: the one place where levels become scores and maps.
+
+    Args:
+        method: what distance means.
+        levels: of the network, float32 [n h w c] each.
+        size: side of the maps, pixels.
+        models: references of each of k models, fitted to different images; the mean counts.
+        weights: of the levels, float32 [levels]; None weighs all alike.
+
+    Returns:
+        Scores, float32 [n]; anomaly maps, float32 [n size size]; the scores by each model,
+        float32 [n k].
+    """
+    maps = [method.level_maps(references, levels) for references in models]
+    by_model = jnp.stack(
+        [
+            weighted_mean(method.level_scores(references, levels, of), weights)
+            for references, of in zip(models, maps, strict=True)
+        ],
+        1,
+    )
+    # A map is linear in those of the levels: their mean is enlarged once for all models.
+    return by_model.mean(1), method.anomaly_map(_mean(maps), size, weights), by_model
+
+
+def mean_level_maps(method: Method, levels: Levels, size: int, models: tuple[Any, ...]) -> Maps:
+    """The distances of each level, float32 [n h w], mean over the models; arguments as `judge`."""
+    return _mean([method.level_maps(references, levels) for references in models])
+
+
+def _mean(by_model: list[Maps]) -> Maps:
+    return tuple(sum(maps) / len(maps) for maps in zip(*by_model, strict=True))
+
+
+def _level_scores(
+    method: Method, levels: Levels, size: int, references: Any
+) -> tuple[Float[Array, "n l"]]:
+    maps = method.level_maps(references, levels)
+    return (method.level_scores(references, levels, maps),)
 
 
 class Scorer(NamedTuple):
-    """A backbone under an objective; its functions are compiled once for all images and folds.
+    """A backbone under a method, one model at a time; compiled once for all images and folds.
 
-    All devices of all processes work on each batch. Images are an array that every process has
-    whole, or the `parallel.Share` of each; what comes out is of all images, in every process.
+    All devices of all processes work on each batch (see `network.Network`).
 
     Attributes:
         backbone: the network.
-        objective: what distance means.
-        batch_size: images per call; 0 for `parallel.images_per_call`. No more than there are.
+        method: what distance means.
+        batch_size: images per call; 0 for `parallel.images_per_call`.
         store: keeps the levels of a network that stays frozen, for images that come again.
     """
 
     backbone: Backbone
-    objective: Objective
+    method: Method
     batch_size: int = 0
     store: LevelStore | None = None
 
-    def fit(self, variables: Variables, images: Images) -> Any:
-        """The objective's references, from good images.
+    def fit(
+        self, variables: Variables, images: Images, progress: Progress | None = None, **known: Any
+    ) -> Any:
+        """The method's references, from good images.
 
         Args:
             variables: of the backbone.
             images: RGB, uint8 [n s s 3], or a share.
+            progress: is told of how many images are done with; None shows a bar.
+            known: what the method's `fit` takes beside the images.
         """
-        levels, images = self._network(variables), parallel.share(images)
-        progress = tqdm(desc="fit", unit=" images")
+        if progress is None:
+            with tqdm(total=len(images), desc="fit", unit=" images") as bar:
+                return self.fit(variables, images, bar.update, **known)
+        network, looks, done = self.network(variables), 0, 0
 
-        def stream() -> Batches:
-            for batch, valid in self._shown(images, progress):
-                yield levels(batch), valid
+        def look(count: int) -> None:
+            nonlocal looks, done
+            looks += count
+            progress(looks // self.method.passes - done)
+            done = looks // self.method.passes
 
-        with progress:
-            return self.objective.fit(stream)
+        return self.method.fit(lambda: network.batches(images, look), **known)
 
     def weigh(self, variables: Variables, references: Any, images: Images) -> Float[Array, " l"]:
         """`gaussian.level_weights` of held-out good images, float32 [levels].
@@ -67,32 +108,40 @@ class Scorer(NamedTuple):
         Args:
             variables: of the backbone, pre-trained or tuned.
             references: from `fit`.
-            images: RGB, uint8 [n s s 3], or a share.
+            images: RGB, uint8 [n s s 3], or a share; two or more.
+
+        Raises:
+            ValueError: a single image, which has no spread.
         """
+        if len(images) < 2:
+            raise ValueError(
+                f"{len(images)} held-out image has no spread to weigh the levels by: hold out at "
+                "least 2, or weigh them all alike (level_weights=equal)"
+            )
         return level_weights(self.level_scores(variables, references, images))
 
     def level_scores(
         self, variables: Variables, references: Any, images: Images
-    ) -> Float[np.ndarray, "l n"]:
-        """`gaussian.level_scores` of all images, float32 [levels n]; arguments as in `weigh`."""
-        of_levels = _level_scores(self.objective)
-        (scores,) = self.apply(of_levels, variables, images, references)
-        return scores.T
+    ) -> Float[np.ndarray, "n l"]:
+        """The score of each level of all images, float32 [n levels]; arguments as in `weigh`."""
+        network = self.network(variables)
+        return network.apply(_level_scores, self.method, images, references)[0]
 
     def level_maps(
         self, variables: Variables, references: Any, images: Images
     ) -> tuple[Float[np.ndarray, "n _h _w"], ...]:
-        """The objective's distances, float32 [n h w] per level; arguments as in `weigh`."""
-        return self.apply(_level_maps(self.objective), variables, images, references)
+        """The method's distances, float32 [n h w] per level; arguments as in `weigh`."""
+        network = self.network(variables)
+        return network.apply(mean_level_maps, self.method, images, (references,))
 
     def score(
         self,
         variables: Variables,
         references: Any,
         images: Images,
-        weights: Float[Array, " l"] | None = None,
+        weights: Weights = None,
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n s s"]]:
-        """Image scores and anomaly maps, in the units of the objective's distance.
+        """Image scores and anomaly maps, in the units of the method's distance.
 
         Args:
             variables: of the backbone, pre-trained or tuned.
@@ -103,120 +152,9 @@ class Scorer(NamedTuple):
         Returns:
             float32 [n] and [n s s].
         """
-        of_levels = _score(self.objective)
-        return self.apply(of_levels, variables, images, references, weights, progress="score")
+        network, models = self.network(variables), (references,)
+        return network.apply(judge, self.method, images, models, weights, progress="score")[:2]
 
-    def apply(
-        self,
-        of_levels: Callable[..., tuple[Array, ...]],
-        variables: Variables,
-        images: Images,
-        *others: Any,
-        progress: str | None = None,
-    ) -> tuple[np.ndarray, ...]:
-        """A pure function of every image's levels, compiled as one with the network.
-
-        Args:
-            of_levels: (levels, image size, *others) -> arrays with an entry for each image. It is
-                compiled once for as long as it is the same object.
-            variables: of the backbone.
-            images: RGB, uint8 [n s s 3], or a share.
-            others: pytrees of arrays.
-            progress: label of a progress bar; None shows none.
-
-        Returns:
-            The arrays of all images, on the host.
-        """
-        function = self._after(variables, of_levels, *others)
-        images = parallel.share(images)
-        parts = []
-        with tqdm(total=len(images), desc=progress, unit=" images", disable=not progress) as bar:
-            for batch, _ in self._shown(images, bar):
-                parts.append([parallel.local_rows(values) for values in function(batch)])
-        return tuple(
-            images.gather(np.concatenate(rows)[: len(images.own)])
-            for rows in zip(*parts, strict=True)
-        )
-
-    def _network(self, variables: Variables) -> Callable:
-        levels, on_devices = _levels_function(self.backbone), parallel.put(variables)
-
-        def network(images):
-            return levels(on_devices, images)
-
-        if not self._remembers:
-            return network
-        return self.store.remembering(self.backbone, variables, network)
-
-    @property
-    def _remembers(self) -> bool:
-        return self.store is not None and self.store.useful
-
-    def _after(self, variables: Variables, of_levels: Callable, *others: Any) -> Callable:
-        """`of_levels` of what the network makes of images, compiled as one with it."""
-        others = parallel.put(others)
-        if self._remembers:
-            network, function = self._network(variables), _jitted(of_levels)
-            return lambda images: function(network(images), images.shape[1], *others)
-        variables, function = parallel.put(variables), _after_network(self.backbone, of_levels)
-        return lambda images: function(variables, images, *others)
-
-    def _shown(self, images: parallel.Share, progress: tqdm) -> Iterator[tuple[Array, Array]]:
-        """The batches; `progress` counts the images that are real."""
-        left = len(images)
-        size = self.batch_size or parallel.images_per_call()
-        for batch, valid in images.batches(min(size, max(1, left))):
-            yield batch, valid
-            progress.update(max(0, min(len(batch), left)))
-            left -= len(batch)
-
-
-def _jit(function: Callable, **options: Any) -> Callable:
-    split = NamedSharding(parallel.mesh(), parallel.SPLIT)
-    return jax.jit(function, out_shardings=split, **options)
-
-
-@functools.cache
-def _levels_function(backbone: Backbone) -> Callable:
-    return _jit(backbone.levels)
-
-
-@functools.cache
-def _jitted(of_levels: Callable) -> Callable:
-    return _jit(of_levels, static_argnums=1)
-
-
-@functools.cache
-def _after_network(backbone: Backbone, of_levels: Callable) -> Callable:
-    return _jit(
-        lambda variables, images, *others: of_levels(
-            backbone.levels(variables, images), images.shape[1], *others
-        )
-    )
-
-
-@functools.cache
-def _score(objective: Objective) -> Callable:
-    def score(
-        levels, size, references, weights
-    ) -> tuple[Float[Array, " n"], Float[Array, "n s s"]]:
-        maps = objective.maps(references, levels)
-        if objective.score:
-            scores = objective.score(references, levels)
-        else:
-            scores = image_score(maps, objective.aggregation, weights)
-        return scores, anomaly_map(maps, size, weights)
-
-    return score
-
-
-@functools.cache
-def _level_maps(objective: Objective) -> Callable:
-    return lambda levels, size, references: objective.maps(references, levels)
-
-
-@functools.cache
-def _level_scores(objective: Objective) -> Callable:
-    return lambda levels, size, references: (
-        level_scores(objective.maps(references, levels), objective.aggregation).T,
-    )
+    def network(self, variables: Variables) -> Network:
+        """The backbone with these weights, on the devices."""
+        return Network(self.backbone, variables, self.batch_size, self.store).placed()

@@ -1,9 +1,14 @@
 """Fixtures of all tests; array annotations are enforced while the tests run."""
 
+import contextlib
+import ctypes
+import gc
 import os
 import shutil
+import zlib
 from pathlib import Path
 
+import hypothesis
 import jax
 import jax.numpy as jnp
 import jaxtyping
@@ -15,15 +20,37 @@ jaxtyping.install_import_hook("gaussft_jax", "beartype.beartype")
 os.environ["GAUSSFT_IMAGE_CACHE_GB"] = "0"  # tests leave nothing behind
 
 REPOSITORY = Path(__file__).parents[1]
+OFFSET = int(os.environ.get("GAUSSFT_TEST_SEED", "0"))
+
+# Neither the time of an example nor that of drawing it says anything on a busy machine.
+hypothesis.settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=OFFSET == 0,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_compiled_stays():
+    """Programs of one module are of no use to the next; all of them together take gigabytes."""
+    yield
+    jax.clear_caches()
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc keeps what is freed, unless asked
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture
 def rng(request) -> np.random.Generator:
-    """Fresh random numbers in every run; the seed is shown where a test fails."""
-    seed = int.from_bytes(os.urandom(4), "little")
-    request.node.user_properties.append(("seed", seed))
-    print(f"seed {seed}")
-    return np.random.default_rng(seed)
+    """Random numbers of a test's own, the same in every run and order.
+
+    The environment variable GAUSSFT_TEST_SEED, 0 where it is not set, draws fresh ones: any whole
+    number gives every test others. It is shown where a test fails.
+    """
+    print(f"GAUSSFT_TEST_SEED={OFFSET}")
+    return np.random.default_rng([zlib.crc32(request.node.nodeid.encode()), OFFSET])
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +71,7 @@ def tiny_network(repeats=2):
 
     strides = (1, 2, 2, 2, 1, 1, 1)
     stages = tuple(backbones.Stage(1, 8, 3, s, repeats if i else 1) for i, s in enumerate(strides))
-    module = backbones.EfficientNet(backbones.Specification(8, stages, 16, 32))
+    module = backbones.EfficientNet(backbones.Specification(8, stages, 16, 32, 0.0))
     backbone = backbones.Backbone("tiny", module, 32, (127.0,) * 3, (64.0,) * 3)
     variables = jax.jit(module.init)(jax.random.key(3), jnp.zeros((1, 32, 32, 3)))
     return backbone, jax.tree.map(np.asarray, variables)
@@ -62,23 +89,93 @@ stripes = pytest.fixture(striped_images, scope="session", name="stripes")
 
 
 @pytest.fixture(scope="session")
+def tiny_detector(tiny, stripes):
+    """Of stripes, calibrated on 4 of them, at 32 px."""
+    from gaussft_jax import methods
+    from gaussft_jax.detector import Detector
+    from gaussft_jax.scoring import Scorer
+
+    backbone, variables = tiny
+    scorer = Scorer(backbone, methods.create("gaussian"))
+    references = scorer.fit(variables, stripes[:20], lambda _: None)
+    detector = Detector(scorer.network(variables), scorer.method, (references,), 32)
+    return detector.calibrated([stripes[20:]])
+
+
+@pytest.fixture(scope="session")
 def parts(tmp_path_factory):
-    """Two categories of 15 good and 6 test images, 64 px; the second has no masks."""
+    """Two categories of 15 good and 6 test images, 64 px; the second has no masks.
+
+    Noisy horizontal stripes of any phase. A dented part is a good one of the test images in which
+    a square is transposed: its stripes run down, and all grey values of the two are the same.
+    """
     root = tmp_path_factory.mktemp("parts of mine")
     rng = np.random.default_rng(0)
-    for label, count in (("train/good", 15), ("test/good", 3), ("test/dent", 3)):
-        folder = root / "bolt" / label
-        folder.mkdir(parents=True)
-        for i in range(count):
-            image = rng.integers(90, 150, (64, 64, 3)).astype(np.uint8)
-            if label == "test/dent":
-                image[20:40, 10:30] = 0
-                mask = np.zeros((64, 64), np.uint8)
-                mask[20:40, 10:30] = 255
-                truth = root / "bolt" / "ground_truth" / "dent"
-                truth.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(mask).save(truth / f"{i}_mask.png")
-            Image.fromarray(image).save(folder / f"{i}.png")
+    phases = rng.uniform(0, 2 * np.pi, (18, 1, 1, 1))
+    waves = 120 + 40 * np.sin(2 * np.pi * np.arange(64)[:, None, None] / 6 + phases)
+    images = (waves + rng.normal(scale=8, size=(18, 64, 64, 3))).clip(0, 255).astype(np.uint8)
+    dented = images[15:].copy()
+    dented[:, 20:40, 10:30] = dented[:, 20:40, 10:30].transpose(0, 2, 1, 3)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 10:30] = 255
+    _save(root / "bolt" / "train" / "good", images[:15])
+    _save(root / "bolt" / "test" / "good", images[15:])
+    _save(root / "bolt" / "test" / "dent", dented)
     shutil.copytree(root / "bolt", root / "nut")
-    shutil.rmtree(root / "nut" / "ground_truth")
+    _save(root / "bolt" / "ground_truth" / "dent", [mask] * 3, "_mask")
     return root
+
+
+@pytest.fixture(scope="session")
+def bolt_model(parts, tmp_path_factory):
+    """The folder of a detector of bolts, at 64 px."""
+    from gaussft_jax.data import list_images, read_images
+    from gaussft_jax.detector import Detector
+
+    folder = tmp_path_factory.mktemp("models") / "bolt"
+    good = list_images(parts / "bolt" / "train" / "good")
+    Detector.fit(read_images(good, 64, progress=False), "gaussian").save(folder)
+    return folder
+
+
+def _save(folder, images, suffix=""):
+    folder.mkdir(parents=True)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{i}{suffix}.png")
+
+
+_COLUMNS = ("score", "sum of maps", "loss", "vicinity AUROC")
+_TOPOLOGIES = pytest.StashKey[dict[str, list[str]]]()
+
+
+def _topologies(config) -> list[str]:
+    """Rows of the table at the end; those of a worker of xdist travel with its output."""
+    output = getattr(config, "workeroutput", None)
+    output = config.stash.setdefault(_TOPOLOGIES, {}) if output is None else output
+    return output.setdefault("topologies", [])
+
+
+@pytest.fixture(scope="session")
+def show(request):
+    """Adds what a topology computed to a table at the end of the test run."""
+
+    def add(topology, result):
+        last = (result["scores"][-1], result["maps"].sum(), result["loss"][-1])
+        figures = (*last, result["vicinity_auroc"][-1])
+        row = f"{topology:<26}" + "".join(f"{figure:>16.8g}" for figure in figures)
+        _topologies(request.config).append(row)
+
+    return add
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    _topologies(node.config).extend(getattr(node, "workeroutput", {}).get("topologies", []))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if rows := _topologies(config):
+        terminalreporter.section("one run on other devices (processes x devices of each)")
+        terminalreporter.write_line(" " * 26 + "".join(f"{name:>16}" for name in _COLUMNS))
+        for row in rows:
+            terminalreporter.write_line(row)

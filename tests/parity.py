@@ -8,9 +8,19 @@ import numpy as np
 __all__ = ["CASES", "GOLDENS", "image", "random_variables", "sample"]
 
 GOLDENS = Path(__file__).parent / "goldens.npz"
-# backbone and size of the image, pixels
+# backbone, and height and width of the image, pixels
 CASES = [
-    (n, s) for n in ("efficientnet-b0", "efficientnet-b4", "efficientnet-lite0") for s in (224, 157)
+    *(
+        (n, s, s)
+        for n in ("efficientnet-b0", "efficientnet-b4", "efficientnet-lite0")
+        for s in (224, 157)
+    ),
+    *((n, s, s) for n in ("resnet18", "wide-resnet50-2") for s in (96, 157)),
+    ("resnet18", 96, 160),
+    *(("vit-s16", h, w) for h, w in ((224, 224), (160, 160), (256, 144))),
+    ("deit-s16", 224, 224),
+    *(("dinov2-s14", h, w) for h, w in ((518, 518), (224, 224), (224, 154))),
+    *(("dinov2-s14-registers", h, w) for h, w in ((224, 224), (224, 154))),
 ]
 
 
@@ -34,14 +44,19 @@ def random_variables(shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray
     return variables
 
 
-def image(size: int) -> np.ndarray:
-    """Two smooth random images, uint8 [2 size size 3]."""
+def image(height: int, width: int) -> np.ndarray:
+    """Two smooth random images, uint8 [2 height width 3]."""
     coarse = np.random.RandomState(7).randint(0, 256, (2, 8, 8, 3)).astype(np.float64)
-    at = np.linspace(0, 6.999, size)
-    low, fraction = at.astype(int), (at % 1)
-    near, far = (1 - fraction)[:, None], fraction[:, None]
-    rows = coarse[:, low] * near[..., None] + coarse[:, low + 1] * far[..., None]
-    return (rows[:, :, low] * near + rows[:, :, low + 1] * far).round().astype(np.uint8)
+
+    def between(size):
+        at = np.linspace(0, 6.999, size)
+        return at.astype(int), (at % 1)[:, None]
+
+    (row, down), (column, right) = between(height), between(width)
+    down = down[..., None]
+    rows = coarse[:, row] * (1 - down) + coarse[:, row + 1] * down
+    pixels = rows[:, :, column] * (1 - right) + rows[:, :, column + 1] * right
+    return pixels.round().astype(np.uint8)
 
 
 def sample(levels, count: int = 48) -> np.ndarray:

@@ -9,9 +9,15 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from skimage import measure, transform
 
-from gaussft_jax import cli
+from gaussft_jax import cli, data
+from gaussft_jax.backbones import create
 from gaussft_jax.data import read_images
+from gaussft_jax.detector import Detector
+from gaussft_jax.detector import folder as saving
+from gaussft_jax.methods import METHODS, flags
+from gaussft_jax.training import GUARDED
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -29,7 +35,8 @@ def folder(tmp_path):
 @pytest.fixture
 def model(folder, capsys):
     model = folder / "model"
-    assert cli.main(["fit", str(folder / "good parts"), "--out", str(model), "--size", "64"]) == 0
+    command = ["fit", str(folder / "good parts"), "--out", str(model), "--size", "64"]
+    assert cli.main([*command, "--method=gaussian"]) == 0
     assert (
         "calibrated on 6 held-out images: false-alarm rates from 14.29% up"
         in capsys.readouterr().out
@@ -64,6 +71,79 @@ def test_predict_with_one_broken_image(folder, model, capsys):
     assert "broken.png" in printed.err
     assert "7 of 8 images judged" in printed.out
     assert "1 defective at a false-alarm rate of 14.29%" in printed.out
+
+
+def test_predictions_are_as_large_as_the_photographs(folder, model):
+    """Oblong ones of two sizes: pictures, distances, and regions, which skimage finds as well."""
+    out = folder / "out"
+    for name, size in (("wide.png", (140, 90)), ("tall.webp", (40, 90))):
+        image = np.random.default_rng(3).integers(90, 150, (*size[::-1], 3)).astype(np.uint8)
+        image[10:30, 5:25] = 255
+        Image.fromarray(image).save(folder / name, lossless=True)
+    command = ["predict", str(model), str(folder / "wide.png"), str(folder / "tall.webp"), "--out"]
+    assert cli.main([*command, str(out), "--alpha", "0.9", "--maps", "npy"]) == 0
+    assert cli.main([*command, str(folder / "tiff"), "--alpha", "0.9", "--maps", "tiff"]) == 0
+    detector = Detector.load(model)
+    for line, tiff, (width, height) in zip(
+        _lines(out), _lines(folder / "tiff"), ((140, 90), (40, 90)), strict=True
+    ):
+        assert line["decision"] == "defective"
+        distances = np.load(out / line["map"])
+        assert distances.dtype == np.float32 and distances.shape == (height, width)
+        with Image.open(folder / "tiff" / tiff["map"]) as image:
+            np.testing.assert_array_equal(np.asarray(image), distances)
+        given = folder / Path(line["path"]).name
+        predicted = detector.predict(read_images([given], 64))
+        assert distances.max() <= predicted.maps.max() * (1 + 1e-6)
+        expected = transform.resize(
+            predicted.maps[0], (height, width), order=1, mode="edge", anti_aliasing=False
+        )
+        if min(width, height) >= 64:  # Pillow smooths where it shrinks
+            np.testing.assert_allclose(distances, expected, rtol=1e-3)
+        with Image.open(out / line["heatmap"]) as image:
+            assert image.size == (width, height)
+        with Image.open(out / line["mask"]) as image:
+            mask = np.asarray(image)
+        np.testing.assert_array_equal(mask, distances > detector.pixel_threshold(0.9))
+        regions = measure.regionprops(measure.label(mask, connectivity=2), distances)
+        found = {
+            (tuple(region["box"]), region["area"], region["peak"]) for region in line["regions"]
+        }
+        assert found == {
+            ((r.bbox[1], r.bbox[0], r.bbox[3], r.bbox[2]), int(r.area), float(r.intensity_max))
+            for r in regions
+        }
+        peaks = [region["peak"] for region in line["regions"]]
+        assert peaks == sorted(peaks, reverse=True) and peaks[0] == distances.max()
+
+
+def test_what_is_left_out_is_said(folder, model, capsys):
+    """Other files are counted, folders are looked into where that is asked for."""
+    inner = folder / "good parts" / "more" / "and more"
+    inner.mkdir(parents=True)
+    (inner / "1.png").write_bytes((folder / "good parts" / "ü0.jpg").read_bytes())
+    for name in ("notes.txt", "list.txt", "a.gif", "README"):
+        (folder / "good parts" / name).write_text("no image")
+    command = ["predict", str(model), str(folder / "good parts"), "--out", str(folder / "out")]
+    assert cli.main(command) == 0
+    assert len(_lines(folder / "out")) == 6
+    said = capsys.readouterr().err
+    assert "4 files skipped: 2 .txt, 1 " in said and "1 .gif" in said
+    assert "1 folder not looked into: use --recursive" in said
+    assert cli.main([*command, "--recursive"]) == 0
+    assert len(_lines(folder / "out")) == 7
+    assert "folder" not in capsys.readouterr().err.partition(": ")[2]
+
+
+def test_an_unusual_image_without_an_unusual_place_says_so(folder, model, monkeypatch):
+    """Its score is unusual, no pixel is: the mask is empty, and a note says why."""
+    monkeypatch.setattr(Detector, "pixel_threshold", lambda *_: 1e9)
+    spoilt = folder / "spoilt.png"
+    Image.new("RGB", (70, 50)).save(spoilt)
+    assert cli.main(["predict", str(model), str(spoilt), "--out", str(folder / "out")]) == 0
+    (line,) = _lines(folder / "out")
+    assert line["decision"] == "defective" and line["regions"] == []
+    assert "no pixel is above the threshold" in line["note"]
 
 
 def test_the_exit_status_tells_of_defects(folder, model, capsys):
@@ -124,11 +204,194 @@ assert not any(name.startswith("gaussft") for name in sys.modules)
     np.testing.assert_allclose(p_values, [line["p_value"] for line in lines])
 
 
+def _everything(folder):
+    return {
+        path: path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+        if "model" not in path.parts
+    }
+
+
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("good parts", "no detector.json"),
+        (".", "no detector.json"),
+        ("notes", "no detector.json"),
+        ("nest", "no detector.json"),
+        ("good parts/model", "lie in one another"),
+        ("link", "is a link"),
+        ("file.txt", "is a file"),
+        ("file.txt/model", "is a file"),
+    ],
+)
+@pytest.mark.parametrize("tune", [[], ["--tune"]])
+def test_fit_replaces_nothing_but_a_detector(folder, capsys, monkeypatch, out, reason, tune):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(data, "read_images", lambda *_, **__: pytest.fail("the work was begun"))
+    (folder / "notes").mkdir()
+    (folder / "notes" / "notes.txt").write_text("mine")
+    (folder / "file.txt").write_text("mine")
+    (folder / "link").symlink_to(folder / "good parts")
+    (folder / "nest").mkdir()
+    (folder / "nest" / "parts").symlink_to(folder / "good parts")
+    before = _everything(folder)
+    assert cli.main(["fit", "good parts", "--out", out, *tune]) == 1
+    error = capsys.readouterr().err
+    assert reason in error
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert _everything(folder) == before
+
+
+def test_fit_replaces_a_detector_and_nothing_beside_it(folder, model, capsys):
+    command = ["fit", str(folder / "good parts"), "--out", str(model), "--size", "64"]
+    (model / "evaluation").mkdir()
+    (model / "evaluation" / "results.json").write_text("{}")
+    assert cli.main([*command, "--method=gaussian", "--gaussian=global"]) == 0
+    assert (model / "evaluation" / "results.json").read_text() == "{}"
+    assert cli.main(["info", str(model)]) == 0
+    assert "'global'" in capsys.readouterr().out
+    # Stopped in the middle, it leaves that one as it is.
+    before = {path: path.read_bytes() for path in model.rglob("*.*")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "write_json", _stop)
+        assert cli.main(command) == 130
+    assert {path: path.read_bytes() for path in model.rglob("*.*")} == before
+    assert sorted(path.name for path in folder.iterdir()) == ["good parts", "model"]
+
+
+def _stop(*_):
+    raise KeyboardInterrupt
+
+
+def test_fit_at_the_size_of_the_network(folder, monkeypatch, capsys):
+    monkeypatch.setattr(data, "read_images", lambda _, size, **__: pytest.fail(f"{size} px"))
+    command = ["fit", str(folder / "good parts"), "--out", str(folder / "model")]
+    for backbone in ("efficientnet-lite0", "efficientnet-b4"):
+        with pytest.raises(pytest.fail.Exception, match=f"^{create(backbone).image_size} px"):
+            cli.main([*command, "--size", "0", "--backbone", backbone])
+    for size in ("-1", "31"):
+        with pytest.raises(SystemExit):
+            cli.main([*command, f"--size={size}"])
+        assert f"{size} pixels are too few: give 32 or more" in capsys.readouterr().err
+
+
+def test_fit_tunes_and_removes_its_checkpoints_alone(folder, monkeypatch):
+    good, model, tuning = folder / "good parts", folder / "model", folder / "model.tuning"
+    for path in sorted(good.iterdir())[:4]:  # ten images in all
+        (good / f"again {path.name}").write_bytes(path.read_bytes())
+    recipe = GUARDED._replace(max_epochs=1, batch_size=4, draws_per_image=1)
+    fit = Detector.fit
+
+    def short(*given, **chosen):
+        return fit(*given, **{**chosen, "recipe": recipe})
+
+    monkeypatch.setattr(Detector, "fit", staticmethod(short))
+    (tuning / "photographs").mkdir(parents=True)
+    (tuning / "photographs" / "0.png").write_text("mine")
+    command = ["fit", str(good), "--out", str(model), "--size", "64", "--tune"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saving, "write_json", _stop)
+        assert cli.main(command) == 130
+    assert not model.exists()
+    (digest,) = {path.name for path in tuning.iterdir()} - {"photographs"}
+    saved = (tuning / digest / "metrics.jsonl").read_bytes()
+    assert cli.main(command) == 0
+    assert len(saved.splitlines()) == 2
+    assert Detector.load(model).tuned
+    assert [path.name for path in tuning.rglob("*")] == ["photographs", "0.png"]
+
+
+@pytest.mark.parametrize("out", ["good parts", "good parts/out", ".", "model", "link"])
+def test_predict_writes_no_picture_among_the_images(folder, model, capsys, monkeypatch, out):
+    monkeypatch.chdir(folder)
+    (folder / "link").mkdir()
+    (folder / "link" / "heatmaps").symlink_to(folder / "good parts")
+    before = _everything(folder)
+    assert cli.main(["predict", "model", "good parts", "--out", out]) == 1
+    error = capsys.readouterr().err
+    assert "lie in one another" in error
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert _everything(folder) == before
+    assert len(list(model.iterdir())) == 2
+
+
+def test_predict_again_on_its_own_pictures_and_long_names(folder, model):
+    long = folder / ("x" * 250 + ".jpg")
+    long.write_bytes((folder / "good parts" / "ü0.jpg").read_bytes())
+    command = ["predict", str(model), "--out", str(folder / "out")]
+    assert cli.main([*command, str(long)]) == 0
+    picture = folder / "out" / _lines(folder / "out")[0]["heatmap"]
+    before = picture.read_bytes()
+    assert cli.main([*command, str(picture)]) == 1
+    assert picture.read_bytes() == before
+    assert len(list(picture.parent.iterdir())) == 1
+
+
+def test_evaluate_and_export_write_over_nothing_else(folder, model, capsys):
+    test = folder / "test"
+    for label in ("good", "black"):
+        (test / label).mkdir(parents=True)
+        Image.new("RGB", (70, 50)).save(test / label / "0.png")
+    for run, name in (("run", "results.json"), ("mine", "scores.csv")):
+        (folder / run).mkdir()
+        (folder / run / name).write_text('{"config": {"data": 1}}')
+    before = _everything(folder)
+    for out, reason in (
+        (test, "lie in one another"),
+        (test / "evaluation", "lie in one another"),
+        (folder / "run", "of something else"),
+        (folder / "mine", "of something else"),
+        (test / "good" / "0.png", "is a file"),
+    ):
+        assert cli.main(["evaluate", str(model), str(test), "--out", str(out)]) == 1
+        assert reason in capsys.readouterr().err
+    for out, reason in (
+        (model, "is a folder"), (model / "arrays.safetensors", "lie in one another"),
+        (test / "good" / "0.png" / "program", "is a file"),
+    ):  # fmt: skip
+        assert cli.main(["export", str(model), "--out", str(out)]) == 1
+        assert reason in capsys.readouterr().err
+    assert _everything(folder) == before
+
+
+def test_demo_touches_no_folder_of_something_else(tmp_path, capsys):
+    (tmp_path / "report.html").write_text("mine")
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 1
+    assert "report.html of something else" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_is_fitted_measured_exported_and_asked(parts, tmp_path, capsys, method):
+    model, good = tmp_path / "model", parts / "bolt" / "test" / "good"
+    command = ["fit", str(parts / "bolt"), "--out", str(model), "--method", method, "--size", "64"]
+    assert cli.main([*command, "--test", str(parts / "bolt")]) == 0
+    results = json.loads((model / "evaluation" / "results.json").read_text("utf-8"))
+    assert (results["method"], results["tuned"]) == (method, False)
+    assert 0 <= results["mean"]["image_auroc"] <= 1
+    assert cli.main(["info", str(model), "--json"]) == 0
+    described = json.loads(capsys.readouterr().out.partition("report: ")[2].partition("\n")[2])
+    assert described["options"].keys() == set(flags(method))
+    assert cli.main(["predict", str(model), str(good), "--out", str(tmp_path / "out")]) == 0
+    lines = _lines(tmp_path / "out")
+    # A p-value counts 15 held-out images and the new one.
+    ranks = [line["p_value"] * 16 for line in lines]
+    np.testing.assert_allclose(ranks, np.round(ranks))
+    assert all(1 <= rank <= 16 for rank in np.round(ranks))
+    program = tmp_path / "program"
+    assert cli.main(["export", str(model), "--out", str(program), "--platforms=cpu"]) == 0
+    exported = jax.export.deserialize(bytearray(program.read_bytes()))
+    scores, _, p_values = exported.call(read_images(sorted(good.iterdir()), 64))
+    np.testing.assert_allclose(scores, [line["score"] for line in lines], rtol=1e-4)
+    np.testing.assert_allclose(p_values, [line["p_value"] for line in lines], atol=1e-6)
+
+
 def test_doctor_finds_the_installed_weights(capsys):
     assert cli.main(["doctor", "--json"]) == 0
     findings = json.loads(capsys.readouterr().out)
     assert findings["self_test"] == "passed"
-    assert findings["weights"]["efficientnet-lite0"].endswith(".pth")
+    assert findings["networks"]["efficientnet-lite0"].endswith(".pth")
     assert findings["devices"]
 
 

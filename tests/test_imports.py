@@ -16,27 +16,36 @@ ALLOWED = {
     "files": set(),
     "arrays": {"files"},
     "weights": {"arrays", "files"},
+    "lowering": set(),
     "gaussian": set(),
     "vicinity": set(),
-    "backbones": {"arrays", "weights"},
+    "backbones": {"arrays", "files", "lowering", "weights"},
     "data": {"files"},
     "parallel": set(),
     "evaluation": {"data", "files"},
-    "objectives": {"gaussian"},
+    "memory": {"gaussian", "lowering"},
+    "methods": {"gaussian", "lowering", "memory"},
+    "network": {"backbones", "gaussian", "lowering", "parallel"},
     "report": {"data", "evaluation", "files"},
+    "comparison": {"data", "evaluation", "files", "report"},
     "versions": set(),
     "compilation": {"files"},
-    "scoring": {"backbones", "gaussian", "objectives", "parallel"},
-    "training": {"backbones", "files", "gaussian", "objectives", "parallel", "vicinity"},
-    "configuration": {"backbones", "training", "vicinity"},
-    "models": {
-        "arrays", "backbones", "data", "evaluation", "files", "gaussian", "objectives",
+    "scoring": {"backbones", "gaussian", "methods", "network"},
+    "training": {
+        "backbones", "files", "gaussian", "methods", "network", "parallel", "vicinity",
+    },
+    "configuration": {"backbones", "data", "methods", "training", "vicinity"},
+    "detector": {
+        "arrays", "backbones", "data", "evaluation", "files", "methods", "network", "parallel",
         "scoring", "training", "vicinity",
     },
-    "export": {"evaluation", "models"},
+    "inspection": {"data", "detector", "parallel", "report"},
+    "serving": {"data", "files", "inspection", "report"},
+    "deployment": {"detector", "evaluation", "lowering"},
+    "results": {"data", "detector", "evaluation", "network", "versions"},
     "experiment": {
-        "backbones", "configuration", "data", "evaluation", "files", "objectives", "parallel",
-        "report", "scoring", "training", "versions", "vicinity",
+        "backbones", "configuration", "data", "detector", "evaluation", "files", "methods",
+        "parallel", "report", "results", "scoring", "training", "vicinity",
     },
     "reproduction": {
         "backbones", "configuration", "data", "evaluation", "experiment", "files", "report",
@@ -44,8 +53,9 @@ ALLOWED = {
     },
     "main": {"compilation", "experiment", "parallel"},
     "commands": {
-        "backbones", "configuration", "data", "evaluation", "experiment", "export", "files",
-        "gaussian", "models", "report", "versions", "weights",
+        "backbones", "comparison", "configuration", "data", "deployment", "detector", "evaluation",
+        "experiment", "files", "gaussian", "inspection", "methods", "parallel", "report", "results",
+        "serving", "training", "versions", "weights",
     },
     "cli": {"commands", "compilation"},
 }  # fmt: skip
@@ -101,7 +111,7 @@ def test_nothing_foreign_is_imported_at_run_time():
     code = """
 import sys
 import gaussft_jax
-from gaussft_jax import cli, configuration, experiment, main, models
+from gaussft_jax import cli, configuration, detector, experiment, main
 for name in ("torch", "tensorflow", "matplotlib.pyplot", "tkinter", "PyQt5"):
     assert name not in sys.modules, name
 """

@@ -1,21 +1,29 @@
-"""Pre-trained networks that expose the features of every level."""
+"""Pre-trained networks that expose the features of every level; a folder for each family."""
 
-from gaussft_jax.backbones.depthwise import depthwise_convolution
-from gaussft_jax.backbones.efficientnet import EfficientNet
+from gaussft_jax.backbones.backbone import DTYPES, Backbone, Levels, Variables
+from gaussft_jax.backbones.efficientnet import (
+    EfficientNet,
+    Specification,
+    Stage,
+    depthwise_convolution,
+)
 from gaussft_jax.backbones.level_store import LevelStore
-from gaussft_jax.backbones.registry import Backbone, Levels, Variables, create, load_backbone
-from gaussft_jax.backbones.specification import LEVELS, SPECIFICATIONS, Specification, Stage
+from gaussft_jax.backbones.registry import NETWORKS, create, load_backbone
+from gaussft_jax.backbones.resnet import ResNet
+from gaussft_jax.backbones.vit import VisionTransformer
 
 __all__ = [
-    "LEVELS",
-    "SPECIFICATIONS",
+    "DTYPES",
+    "NETWORKS",
     "Backbone",
     "EfficientNet",
     "LevelStore",
     "Levels",
+    "ResNet",
     "Specification",
     "Stage",
     "Variables",
+    "VisionTransformer",
     "create",
     "depthwise_convolution",
     "load_backbone",

@@ -23,7 +23,7 @@ def run(options: Namespace) -> int:
     """Tune and evaluate on one fold."""
     from gaussft_jax.configuration import default_config
     from gaussft_jax.data import write_photographs
-    from gaussft_jax.experiment import train_and_evaluate
+    from gaussft_jax.experiment import check_workdir, train_and_evaluate
 
     config = default_config()
     config.data.root = str(options.out / "photographs")
@@ -34,6 +34,7 @@ def run(options: Namespace) -> int:
     config.learning_rate = 1e-5
     config.max_epochs = 6
     config.patience = 3
+    check_workdir(options.out, config)
     write_photographs(config.data.root, options.photograph)
     train_and_evaluate(config, options.out)
     return 0

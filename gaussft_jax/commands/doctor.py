@@ -3,6 +3,8 @@
 import json
 from argparse import ArgumentParser, Namespace
 
+from gaussft_jax.commands.networks import described
+
 HELP = "check devices, versions, weights and cache, and run a self-test"
 
 
@@ -15,23 +17,15 @@ def run(options: Namespace) -> int:
     """Print the findings; the status is 1 where the self-test fails."""
     import jax
 
-    from gaussft_jax.backbones import SPECIFICATIONS
     from gaussft_jax.files import cache_folder
     from gaussft_jax.versions import versions
-    from gaussft_jax.weights import locate
 
-    weights = {}
-    for name in SPECIFICATIONS:
-        try:
-            weights[name] = str(locate(name, fetch=False))
-        except (FileNotFoundError, ValueError) as error:
-            weights[name] = str(error)
     error = _self_test()
     findings = {
         "versions": versions(),
         "devices": [f"{device.device_kind} ({device.platform})" for device in jax.devices()],
         "cache": str(cache_folder()),
-        "weights": weights,
+        "networks": dict(described()),
         "self_test": error or "passed",
     }
     if options.json:

@@ -1,15 +1,11 @@
 """`gaussft evaluate`: a detector against labelled images."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from gaussft_jax.evaluation import Scored
-    from gaussft_jax.models import Prediction
 
 HELP = "measure a detector on labelled images, make a report"
-RATES = (0.01, 0.05, 0.1)
+_WRITTEN = ("results.json", "scores.csv", "report.html")
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -18,8 +14,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         type=Path,
-        help="folder with good/ and one folder per defect, or a category with such a test/ and "
-        "ground_truth/ in it",
+        help="category in any layout, or folder with good/ and one folder per defect",
     )
     parser.add_argument(
         "--out",
@@ -31,76 +26,62 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Judge labelled images, measure, and make a report."""
-    from gaussft_jax.data import read_images, read_masks, read_test
-    from gaussft_jax.evaluation import Scored, evaluate, write_scored
-    from gaussft_jax.files import write_json
-    from gaussft_jax.models import Detector
+    from gaussft_jax.data import read_images, read_labelled, read_masks, read_regions
+    from gaussft_jax.detector import Detector
+    from gaussft_jax.evaluation import write_scored
+    from gaussft_jax.files import check_apart, check_file, check_own, write_json
     from gaussft_jax.report import shown, write_report
-    from gaussft_jax.versions import versions
+    from gaussft_jax.results import measure, results_of
 
+    category, read = read_labelled(options.folder)
+    for note in category.notes:
+        print(note, file=sys.stderr)
+    for name in _WRITTEN:
+        check_file(options.out / name)
+        check_apart(options.out / name, read)
+    check_own(options.out, _WRITTEN, "alpha")
+    if (options.out / "config.json").exists():
+        raise ValueError(f"{options.out} holds an experiment: choose another folder")
     detector = Detector.load(options.model)
-    inside = options.folder / "test"
-    tests = read_test(inside if inside.is_dir() else options.folder)
+    tests = category.test
     size = detector.image_size
     images = read_images([test.path for test in tests], size, progress="read images")
-    predicted = detector.predict(images, progress="judge")
-    scored = Scored(
-        tuple(test.name for test in tests),
-        tuple(test.label for test in tests),
-        predicted.scores,
-        predicted.maps,
+    measured = measure(
+        detector,
+        images,
+        [test.name for test in tests],
+        [test.label for test in tests],
         read_masks(tests, size),
+        read_regions(category, size),
     )
-    metrics, notes = evaluate(scored)
-    rates = []
-    if predicted.p_values is not None:
-        rates = [_at(rate, predicted, scored) for rate in RATES]
-    headline = {key: metrics[key] for key in ("image_auroc", "pixel_auroc", "aupro")}
-    results = {
-        "schema": 1,
-        "category": options.folder.resolve().name,
-        "method": "gaussian",
-        "backbone": detector.backbone.name,
-        "image_size": size,
-        "gaussian": detector.kind,
-        "aggregation": detector.aggregation,
-        "tuned": detector.tuned,
-        "folds": [{"fold": 0, **metrics}],
-        "mean": headline,
-        "alpha": rates,
-        "notes": notes,
-        "config": {"model": str(options.model), "folder": str(options.folder)},
-        "versions": versions(),
-    }
-    write_scored(options.out, scored, maps=False)
+    fold = {"fold": 0, **measured.metrics, "notes": measured.notes}
+    results = results_of(
+        detector,
+        options.folder.resolve().name,
+        [fold],
+        {"model": str(options.model), "folder": str(options.folder)},
+    )
     write_json(options.out / "results.json", results)
-    chosen = shown(scored)
+    write_scored(options.out, measured.scored, maps=False)
+    chosen = shown(measured.scored)
     levels = detector.level_maps(images[chosen])
     report = write_report(
         options.out / "report.html",
         results=results,
         images=images,
-        scored=scored,
-        p_values=predicted.p_values,
+        scored=measured.scored,
+        p_values=measured.p_values,
         level_maps=dict(zip(chosen.tolist(), zip(*levels, strict=True), strict=True)),
     )
-    for key, value in headline.items():
-        print(f"{key:>12}  " + (f"{value:.2%}" if value is not None else f"- ({notes[key]})"))
-    for row in rates:
+    for key, value in results["mean"].items():
+        shown_value = f"{value:.2%}" if value is not None else f"- ({results['notes'][key]})"
+        if interval := measured.metrics["interval"].get(key):
+            shown_value += " (95 % interval: {:.2%} to {:.2%})".format(*interval)
+        print(f"{key:>12}  {shown_value}")
+    for row in measured.metrics["alpha"]:
         print(
             f"at a false-alarm rate of {row['alpha']:.0%}: {row['false_alarms']} of {row['good']} "
             f"good images raise an alarm, {row['missed']} of {row['defective']} defects are missed"
         )
     print(f"report: {report}")
     return 0
-
-
-def _at(alpha: float, predicted: "Prediction", scored: "Scored") -> dict[str, Any]:
-    alarm, defective = predicted.defective(alpha), scored.defective
-    return {
-        "alpha": alpha,
-        "good": int((~defective).sum()),
-        "false_alarms": int((alarm & ~defective).sum()),
-        "defective": int(defective.sum()),
-        "missed": int((~alarm & defective).sum()),
-    }

@@ -1,26 +1,62 @@
 """`gaussft fit`: from a folder of good images to a detector."""
 
+import os
+import re
 import shutil
-from argparse import ArgumentParser, Namespace
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import suppress
 from pathlib import Path
 
 from gaussft_jax.commands import evaluate
+from gaussft_jax.commands.networks import described
 
 HELP = "make a detector from a folder of good images"
+
+_SIZE = 224
+_LEAST_SIZE = 32  # pixels, of which the deepest level makes one
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add what the command understands."""
-    parser.add_argument("folder", type=Path, help="good images, or a category with train/good")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the detector")
-    parser.add_argument("--backbone", default="efficientnet-lite0", help="default: %(default)s")
-    parser.add_argument("--weights", help="weight file, default: the known ImageNet weights")
-    parser.add_argument("--size", type=int, default=224, help="pixels, default: %(default)s")
+    from gaussft_jax.detector import AUTO
+    from gaussft_jax.methods import METHODS, OPTIONS
+
+    parser.add_argument("folder", type=Path, help="good images, or a category in any layout")
     parser.add_argument(
-        "--gaussian", default="tied", choices=("tied", "global", "local"), help="default: tied"
+        "--recursive", action="store_true", help="look into the folders of the folder as well"
     )
     parser.add_argument(
-        "--aggregation", default="max", choices=("max", "mean"), help="default: max"
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for the detector: a new one, or that of a detector to replace",
+    )
+    parser.add_argument(
+        "--method",
+        default=AUTO,
+        choices=(AUTO, *METHODS),
+        help="what an anomaly is: gaussian is the paper's method, auto chooses methods and image "
+        "size by the good images; default: auto",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=3.0,
+        help="of auto: what judging an image may cost, in times the cost of the paper's detector; "
+        "default: %(default)s",
+    )
+    parser.add_argument(
+        "--backbone",
+        default="efficientnet-lite0",
+        type=_backbone,
+        help="the network; help lists them all; default: %(default)s",
+    )
+    parser.add_argument("--weights", help="weight file, default: the known ImageNet weights")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        help="pixels, 0 for the network's own; default: 224, or what auto chooses",
     )
     parser.add_argument(
         "--calibrate",
@@ -38,33 +74,93 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--test", type=Path, help="labelled images to evaluate on, into OUT/evaluation"
     )
+    group = parser.add_argument_group("options of the methods")
+    for name, option in OPTIONS.items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=option.type,
+            choices=option.choices or None,
+            help=f"{option.help} ({', '.join(option.methods)}); default: {option.default}",
+        )
+
+
+def _backbone(name: str) -> str:
+    if name == "help":
+        for network, description in described():
+            print(f"{network:<28} {description}")
+        raise SystemExit
+    return name
+
+
+def _size(text: str) -> int:
+    size = int(text)
+    if size and size < _LEAST_SIZE:
+        raise ArgumentTypeError(f"{text} pixels are too few: give {_LEAST_SIZE} or more, or 0")
+    return size
 
 
 def run(options: Namespace) -> int:
     """Make a detector from a folder of good images."""
-    from gaussft_jax.data import list_images, read_images
-    from gaussft_jax.models import Detector
+    from gaussft_jax import methods
+    from gaussft_jax.backbones import create
+    from gaussft_jax.data import read_good, read_images, read_labelled
+    from gaussft_jax.detector import AUTO, Detector, tunable_part
+    from gaussft_jax.files import check_apart, check_folder, check_replaceable
+    from gaussft_jax.training import GUARDED
 
-    good = options.folder / "train" / "good"
-    paths = list_images(good if good.is_dir() else options.folder)
-    images = read_images(paths, options.size, progress="read images")
-    chosen = {
-        "backbone": options.backbone,
-        "kind": options.gaussian,
-        "aggregation": options.aggregation,
-        "weights": options.weights,
-    }
+    given = {name: getattr(options, name) for name in methods.OPTIONS}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if options.method == AUTO and chosen:
+        flag = next(iter(chosen))
+        owners = ", ".join(methods.OPTIONS[flag].methods)
+        raise ValueError(
+            f"--{flag.replace('_', '-')} belongs to a method ({owners}): name it by --method"
+        )
+    method = AUTO if options.method == AUTO else methods.create(options.method, **chosen)
+    backbone = create(options.backbone)
+    backbone.check_size(options.size or 0)
+    if options.tune and method != AUTO:
+        tunable_part(method)
+    good, read = read_good(options.folder, options.recursive)
+    if options.test:
+        read += read_labelled(options.test).sources
+    check_folder(options.out)
+    check_replaceable(options.out, Detector.MARKER)
+    check_apart(options.out, read)
+    out = Path(os.path.realpath(options.out))
+    checkpoints = out.with_name(f"{out.name}.tuning")
     if options.tune:
-        if options.calibrate not in ("auto", "split"):
-            raise ValueError("--tune calibrates by --calibrate split")
-        checkpoints = options.out.with_name(f"{options.out.name}.tuning")
-        detector = Detector.tune(images, checkpoints, **chosen)
-        detector.save(options.out)
-        shutil.rmtree(checkpoints)
-    else:
-        detector = Detector.fit(images, **chosen, calibrate=options.calibrate)
-        detector.save(options.out)
+        check_folder(checkpoints)
+        check_apart(checkpoints, read)
+
+    paths = good.train
+    for note in good.notes:
+        print(note, file=sys.stderr)
+    size = options.size
+    if size is None and method == AUTO:
+        size = Detector.auto_image_size(
+            len(paths), options.backbone, options.calibrate, options.budget
+        )
+    elif size is None:
+        size = backbone.nearest_size(_SIZE)
+    size = size or backbone.image_size
+    images = read_images(paths, size, progress="read images")
+    detector = Detector.fit(
+        images,
+        method,
+        backbone=options.backbone,
+        weights=options.weights,
+        recipe=GUARDED if options.tune else None,
+        folder=checkpoints,
+        calibrate=options.calibrate,
+        budget=options.budget,
+    )
+    detector.save(options.out)
+    if options.tune:
+        _forget(checkpoints)
     print(f"detector of {len(paths)} images: {options.out}")
+    for line in (detector.set_up or {}).get("why", []):
+        print(f"  {line}")
     if detector.calibration:
         held_out, smallest = len(detector.calibration.peaks), detector.smallest_rate
         print(f"calibrated on {held_out} held-out images: false-alarm rates from {smallest:.2%} up")
@@ -73,3 +169,16 @@ def run(options: Namespace) -> int:
             Namespace(model=options.out, folder=options.test, out=options.out / "evaluation")
         )
     return 0
+
+
+def _forget(checkpoints: Path) -> None:
+    """Remove what tuning left: checkpoints in folders named by a digest, nothing else."""
+    for folder in checkpoints.iterdir():
+        if (
+            re.fullmatch("[0-9a-f]{32}", folder.name)
+            and not folder.is_symlink()
+            and {path.name for path in folder.iterdir()} <= {"checkpoint", "metrics.jsonl"}
+        ):
+            shutil.rmtree(folder)
+    with suppress(OSError):  # it holds something else, which stays
+        checkpoints.rmdir()

@@ -15,8 +15,8 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Check the folder and print its description."""
+    from gaussft_jax.detector import Detector
     from gaussft_jax.files import read_json
-    from gaussft_jax.models import Detector
 
     detector = Detector.load(options.model)
     described = read_json(options.model / "detector.json")
@@ -25,6 +25,7 @@ def run(options: Namespace) -> int:
     if options.json:
         print(json.dumps(described, indent=2))
     else:
-        for field, value in described.items():
+        why = described.pop("set_up", {}).get("why", [])
+        for field, value in [*described.items(), *(("chosen", reason) for reason in why)]:
             print(f"{field.replace('_', ' '):>25}  {value}")
     return 0

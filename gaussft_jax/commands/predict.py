@@ -3,35 +3,55 @@
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from gaussft_jax.commands.extras import extra
 
 if TYPE_CHECKING:
-    from gaussft_jax.models import Detector
+    from gaussft_jax.inspection import Inspected
 
 HELP = "judge images with a detector"
 DEFECTIVE = 3  # exit status
-
-_CHUNK = 64  # images in memory at a time
+MAPS = ("npy", "tiff")
+STDIN = Path("-")
+_START = b'{"path": '  # of a line
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add what the command understands."""
     parser.add_argument("model", type=Path, help="folder that `gaussft fit` wrote")
-    parser.add_argument("images", type=Path, nargs="+", help="image files, or folders of them")
+    parser.add_argument(
+        "images",
+        type=Path,
+        nargs="+",
+        help="image files, or folders of them; - reads paths from standard input, one a line, and "
+        "judges each as it comes",
+    )
+    parser.add_argument(
+        "--recursive", action="store_true", help="look into the folders of folders as well"
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="judge the images that come into the folders as well, each once, until Ctrl-C",
+    )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
-        help="folder for predictions.jsonl, heatmaps/ and, of defective images, masks/",
+        help="folder for predictions.jsonl, heatmaps/ and, of defective images, masks/, all as "
+        "large as the photographs; with - or --watch, lines are added to predictions.jsonl",
     )
     parser.add_argument(
-        "--alpha",
-        type=_rate,
-        help="share of good images that may be called defective; default: 0.01, or the smallest "
-        "that the detector can tell",
+        "--maps",
+        choices=MAPS,
+        help="write the distance of every pixel, float32, into maps/ as well",
     )
+    add_alpha(parser)
     parser.add_argument(
         "--fail-on-defect",
         action="store_true",
@@ -39,7 +59,18 @@ def arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _rate(text: str) -> float:
+def add_alpha(parser: ArgumentParser) -> None:
+    """Add the false-alarm rate, as `Inspector.load` takes it."""
+    parser.add_argument(
+        "--alpha",
+        type=rate,
+        help="share of good images that may be called defective; default: 0.01, or the smallest "
+        "that the detector can tell",
+    )
+
+
+def rate(text: str) -> float:
+    """A rate, as an argument."""
     value = float(text)
     if not 0 < value < 1:
         raise ArgumentTypeError(f"{text} is no rate: give one between 0 and 1")
@@ -53,90 +84,154 @@ def run(options: Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from gaussft_jax.data import list_images
-    from gaussft_jax.files import replacing
-    from gaussft_jax.models import Detector
+    from gaussft_jax.data import skipped
+    from gaussft_jax.files import check_apart, check_file, check_folder
+    from gaussft_jax.inspection import Inspector
 
-    detector = Detector.load(options.model)
-    alpha = options.alpha
-    if detector.calibration:
-        alpha = alpha or max(0.01, detector.smallest_rate)
-        detector.pixel_threshold(alpha)  # refuses a rate that is too small, before any work
-    elif alpha:
-        raise ValueError(f"{options.model} is not calibrated: fit it without --calibrate=none")
-    paths = [
-        path
-        for given in options.images
-        for path in (list_images(given) if given.is_dir() else [given])
-    ]
-    # The hot end of all heatmaps; without calibration, the first images give it.
-    high = 2 * float(detector.calibration.peaks.max()) if detector.calibration else None
-    lines = []
+    if options.watch:
+        with extra("serve"):
+            import watchfiles  # noqa: F401
+    given = [path for path in options.images if path != STDIN]
+    folders = [path for path in given if path.is_dir()]
+    if options.watch and not folders:
+        raise ValueError("--watch has nothing to watch: give a folder that is there")
+    inspector = Inspector.load(options.model, options.alpha)
+    # Pictures among the images would be judged the next time.
+    check_apart(options.out, folders)
+    pictures = [options.out / name for name in ("heatmaps", "masks", "maps")]
+    for place in pictures:
+        check_apart(place, [options.model, *given])
+        check_folder(place)
+    predictions = options.out / "predictions.jsonl"
+    check_file(predictions)
+    appending = options.watch or STDIN in options.images
+    first, known = _earlier(predictions) if appending else (0, set())
+    paths = chain.from_iterable(_paths(options, folders, known))
+    if not appending:
+        paths = list(paths)
+    for folder in folders:
+        if left_out := skipped(folder, options.recursive):
+            print(f"{folder}: {left_out}", file=sys.stderr)
+
+    def finish(inspected: "Inspected") -> dict[str, Any]:
+        if appending:  # named only now
+            try:
+                for place in pictures:
+                    check_apart(place, [inspected.path])
+            except ValueError as error:
+                inspected = inspected._replace(verdict=None, error=str(error))
+        return _line(inspected, options.out, options.maps)
+
+    judged = failed = defective = 0
     with (
-        replacing(options.out / "predictions.jsonl") as beside,
-        beside.open("w", encoding="utf-8", errors="backslashreplace") as file,
-        tqdm(total=len(paths), desc="judge", unit=" images") as progress,
+        _opened(predictions, appending) as file,
+        tqdm(total=None if appending else len(paths), desc="judge", unit=" images") as progress,
+        suppress(*[KeyboardInterrupt] if options.watch else []),  # which is how watching ends
     ):
-        for start in range(0, len(paths), _CHUNK):
-            chunk, high = _judge(
-                detector, paths[start : start + _CHUNK], start, alpha, high, options.out
-            )
-            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in chunk)
-            lines += chunk
-            progress.update(len(chunk))
-    failed = sum("error" in line for line in lines)
-    defective = sum(line.get("decision") == "defective" for line in lines)
-    print(f"{len(lines) - failed} of {len(lines)} images judged: {options.out}/predictions.jsonl")
-    if detector.calibration:
-        print(f"{defective} defective at a false-alarm rate of {alpha:.2%}")
+        for line in inspector.inspect(paths, finish, first):
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            file.flush()
+            if "error" in line:
+                print(f"error: {line['error']}", file=sys.stderr)
+                known.discard(line["path"])  # it comes again when it is changed
+            judged += 1
+            failed += "error" in line
+            defective += line.get("decision") == "defective"
+            progress.update()
+    print(f"{judged - failed} of {judged} images judged: {predictions}")
+    if inspector.alpha:
+        print(f"{defective} defective at a false-alarm rate of {inspector.alpha:.2%}")
     if failed:
         return 1
     return DEFECTIVE if defective and options.fail_on_defect else 0
 
 
-def _judge(
-    detector: "Detector",
-    paths: Sequence[Path],
-    first: int,
-    alpha: float | None,
-    high: float | None,
-    out: Path,
-) -> tuple[list[dict[str, Any]], float | None]:
-    """A line for each image, in order, and the scale's hot end; the pictures are written."""
+def _paths(
+    options: Namespace, folders: list[Path], known: set[str]
+) -> Iterator[Iterable[Path | None]]:
+    """The images of each argument; None among them where one of a stream is not there yet."""
+    from gaussft_jax.data import list_images
+    from gaussft_jax.inspection import named_images
+
+    for path in options.images:
+        if path == STDIN:
+            yield named_images(sys.stdin.buffer)
+        elif path not in folders:
+            yield [path]
+        elif not options.watch:
+            yield list_images(path, options.recursive)
+    if options.watch:
+        from gaussft_jax.inspection.arrivals import arriving_images
+
+        yield arriving_images(folders, options.recursive, known)
+
+
+def _earlier(predictions: Path) -> tuple[int, set[str]]:
+    """How many lines there are already, and their paths; half a line at the end is removed.
+
+    Raises:
+        ValueError: it is another kind of file.
+    """
+    count, paths = 0, set()
+    if not predictions.exists():
+        return count, paths
+    whole = 0
+    with predictions.open("rb+") as file:
+        for line in file:
+            if not line.endswith(b"\n") and line[: len(_START)] == _START[: len(line)]:
+                file.truncate(whole)
+                break
+            try:
+                paths.add(json.loads(line)["path"])
+            except (ValueError, LookupError, TypeError) as error:
+                raise ValueError(
+                    f"{predictions}: line {count + 1} is no prediction; give another --out"
+                ) from error
+            whole += len(line)
+            count += 1
+    return count, paths
+
+
+@contextmanager
+def _opened(predictions: Path, appending: bool) -> Iterator[IO[str]]:
+    """predictions.jsonl, to be added to, or to be replaced when all went well."""
+    from gaussft_jax.files import replacing
+
+    # A name that is no valid Unicode is written as an escape, which JSON reads.
+    how = {"encoding": "utf-8", "errors": "backslashreplace"}
+    if appending:
+        predictions.parent.mkdir(parents=True, exist_ok=True)
+        with predictions.open("a", **how) as file:
+            yield file
+    else:
+        with replacing(predictions) as beside, beside.open("w", **how) as file:
+            yield file
+
+
+def _line(inspected: "Inspected", out: Path, maps: str | None) -> dict[str, Any]:
+    """What predictions.jsonl says of an image; its pictures are written."""
     import numpy as np
     from PIL import Image
 
-    from gaussft_jax.data import ImageError, read_image
-    from gaussft_jax.report import heatmap_overlay
+    from gaussft_jax.files import file_name, replacing
 
-    lines: list[dict[str, Any]] = [{"path": str(path)} for path in paths]
-    images = {}
-    for number, path in enumerate(paths):
-        try:
-            images[number] = read_image(path, detector.image_size)
-        except (ImageError, OSError) as error:
-            lines[number]["error"] = str(error)
-            print(f"error: {error}", file=sys.stderr)
-    if not images:
-        return lines, high
-    predicted = detector.predict(np.stack(list(images.values())))
-    scores, maps, p_values = predicted
-    defective = predicted.defective(alpha) if alpha else None
-    high = high or float(maps.max())
-    for row, (number, image) in enumerate(images.items()):
-        line = lines[number]
-        # Numbered, since images of different folders may have the same name.
-        name = f"{first + number:05d}_{paths[number].stem}.png"
-        pictures = {"heatmap": heatmap_overlay(image, maps[row], 0.0, high)}
-        line["score"] = float(scores[row])
-        if defective is not None:
-            line["p_value"] = float(p_values[row])
-            line["decision"] = "defective" if defective[row] else "good"
-            if defective[row]:
-                pictures["mask"] = maps[row] > detector.pixel_threshold(alpha)
-        for kind, picture in pictures.items():
-            path = out / f"{kind}s" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(path)
-            line[kind] = str(path.relative_to(out))
-    return lines, high
+    path, verdict = inspected.path, inspected.verdict
+    if verdict is None:
+        return {"path": str(path), "error": inspected.error}
+    line = {"path": str(path), **verdict.said}
+    written = {"heatmap": (verdict.heatmap, "png")}
+    if verdict.mask is not None:
+        written["mask"] = (verdict.mask, "png")
+    if maps:
+        written["map"] = (verdict.distances, maps)
+    # Numbered, since images of different folders may have the same name.
+    name = f"{inspected.number:05d}_{file_name(path.stem)}"
+    for kind, (picture, form) in written.items():
+        target = out / f"{kind}s" / f"{name}.{form}"
+        with replacing(target) as beside, beside.open("wb") as file:
+            if form == "npy":
+                np.save(file, picture)
+            else:
+                Image.fromarray(picture).save(file, form)
+        line[kind] = str(target.relative_to(out))
+    return line

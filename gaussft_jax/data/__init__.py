@@ -1,41 +1,65 @@
-"""Data: folders of images, their pixels, folds, and the built-in photographs."""
+"""Data: categories in any layout, their pixels, folds, and the built-in photographs."""
 
-from gaussft_jax.data.cifar10 import OneVersusRest, is_cifar10, read_cifar10
-from gaussft_jax.data.folder import (
-    GOOD,
-    Category,
-    ImageFile,
-    TestImage,
-    categories,
-    list_images,
-    read_category,
-    read_test,
-)
+from gaussft_jax.data.category import GOOD, Category, ImageFile, Saturation, TestImage
+from gaussft_jax.data.folder import images_in, is_image, list_images, read_test, skipped
 from gaussft_jax.data.folds import folds
-from gaussft_jax.data.images import ImageError, read_image, read_images, read_mask, read_masks
+from gaussft_jax.data.given import Given, read_good, read_labelled
+from gaussft_jax.data.images import (
+    ImageError,
+    pixel_count,
+    read_full_mask,
+    read_image,
+    read_images,
+    read_mask,
+    read_masks,
+    read_photograph,
+)
+from gaussft_jax.data.layouts import (
+    AUTO,
+    LAYOUTS,
+    Layout,
+    categories,
+    layout_of,
+    read_category,
+    read_saturations,
+    source,
+)
 from gaussft_jax.data.photographs import PHOTOGRAPHS, write_photographs
-from gaussft_jax.data.tfds_source import is_tfds, read_tfds_category
+from gaussft_jax.data.regions import Region, read_regions
 
 __all__ = [
+    "AUTO",
     "GOOD",
+    "LAYOUTS",
     "PHOTOGRAPHS",
     "Category",
+    "Given",
     "ImageError",
     "ImageFile",
-    "OneVersusRest",
+    "Layout",
+    "Region",
+    "Saturation",
     "TestImage",
     "categories",
     "folds",
-    "is_cifar10",
-    "is_tfds",
+    "images_in",
+    "is_image",
+    "layout_of",
     "list_images",
+    "pixel_count",
     "read_category",
-    "read_cifar10",
+    "read_full_mask",
+    "read_good",
     "read_image",
     "read_images",
+    "read_labelled",
     "read_mask",
     "read_masks",
+    "read_photograph",
+    "read_regions",
+    "read_saturations",
     "read_test",
-    "read_tfds_category",
+    "skipped",
+    "source",
     "write_photographs",
 ]

@@ -1,136 +1,33 @@
-"""Image folders: a category in the MVTec AD layout, or a flat folder."""
+"""Folders of images: what is listed, what is skipped, and which mask belongs to which image."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol, runtime_checkable
+
+from gaussft_jax.data.category import GOOD, ImageFile, TestImage
 
 __all__ = [
-    "GOOD",
-    "Category",
-    "ImageFile",
-    "TestImage",
-    "categories",
+    "folders",
+    "images_in",
+    "is_image",
+    "labelled",
     "list_images",
-    "read_category",
+    "masked",
     "read_test",
+    "skipped",
 ]
 
-GOOD = "good"  # the label of images without defects, and their folder
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-
-
-@runtime_checkable
-class ImageFile(Protocol):
-    """Where an encoded image lies: a `Path`, or a place inside a larger file; prints as such."""
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-
-    def open(self, mode: str) -> IO[bytes]:
-        """The file, to read from."""
+Mask = ImageFile | tuple[ImageFile, ...] | None
 
 
-class TestImage(NamedTuple):
-    """A test image, its label (GOOD or the name of its defect) and, where known, its mask."""
-
-    __test__ = False  # the name starts with Test: pytest would collect it wherever it is imported
-
-    path: ImageFile
-    label: str
-    mask: ImageFile | None
-
-    @property
-    def name(self) -> str:
-        """`label/file`."""
-        return f"{self.label}/{self.path.name}"
-
-    @property
-    def defective(self) -> bool:
-        """Whether it shows a defect."""
-        return self.label != GOOD
-
-
-class Category(NamedTuple):
-    """The files of one category; `test` is empty where the category has no test folder."""
-
-    name: str
-    train: tuple[ImageFile, ...]
-    test: tuple[TestImage, ...]
-
-
-def categories(root: str | Path) -> tuple[str, ...]:
-    """The sorted names of the folders in `root` that have train/good in them."""
-    return tuple(
-        folder.name for folder in _folders(Path(root)) if (folder / "train" / GOOD).is_dir()
-    )
-
-
-def read_category(root: str | Path, category: str) -> Category:
-    """The sorted images and masks of `root/category`.
-
-    The layout is MVTec AD's: `train/good`, `test/<defect>` (one of them may be `good`) and
-    `ground_truth/<defect>/<stem>_mask.png` or `<stem>.png`; png, jpg, jpeg, bmp, tif and tiff in
-    either case; hidden files are ignored. `test` may be missing, and so may `ground_truth` or any
-    folder of it: those masks are None.
+def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]:
+    """The images of a folder, sorted by name; hidden files and folders are ignored.
 
     Args:
-        root: folder of categories.
-        category: name of the category's folder.
-
-    Returns:
-        Its training images, and its test images sorted by label, then by file name.
-
-    Raises:
-        FileNotFoundError: a folder is missing: root, category or `train/good`.
-        ValueError: a folder holds no image, or an image lacks its mask though others have one.
-    """
-    root = Path(root)
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"{root} is not a folder: give the folder that holds the categories"
-        )
-    folder = root / category
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{root} has no category {category!r}; it has "
-            + (", ".join(categories(root)) or "none: a category is a folder with train/good in it")
-        )
-    train = list_images(folder / "train" / GOOD)
-    if not (folder / "test").exists():
-        return Category(category, train, ())
-    return Category(category, train, read_test(folder / "test"))
-
-
-def read_test(folder: str | Path) -> tuple[TestImage, ...]:
-    """The labelled images of `folder/<label>`, with the masks of `folder/../ground_truth/<label>`.
-
-    Args:
-        folder: `test` of a category, or any folder of folders; `good` is the label without defects.
-
-    Returns:
-        The images sorted by label, then by file name; masks as in `read_category`.
-
-    Raises:
-        FileNotFoundError: there is no such folder.
-        ValueError: it has no folder, one of them holds no image, or an image lacks its mask though
-            others have one.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder: give one of folders of images")
-    labels = _folders(folder)
-    if not labels:
-        raise ValueError(
-            f"{folder} is empty: put the images into {folder.name}/good and {folder.name}/<defect>,"
-            " or remove the folder if there is nothing to test on"
-        )
-    truth = folder.parent / "ground_truth"
-    return tuple(image for label in labels for image in _test_images(label, truth / label.name))
-
-
-def list_images(folder: str | Path) -> tuple[Path, ...]:
-    """The images of one folder, sorted by file name; hidden files and sub-folders are ignored.
+        folder: to look into.
+        recursive: look into its folders as well, and theirs.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -139,34 +36,147 @@ def list_images(folder: str | Path) -> tuple[Path, ...]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder: put the images there")
-    images = sorted(
-        (path for path in _visible(folder) if path.suffix.lower() in SUFFIXES and path.is_file()),
-        key=lambda path: path.name,
-    )
+    images = images_in(folder, recursive)
     if not images:
         raise ValueError(f"{folder} holds no image: put {' '.join(SUFFIXES)} files there")
-    return tuple(images)
+    return images
 
 
-def _test_images(folder: Path, truth: Path) -> list[TestImage]:
-    images, label = list_images(folder), folder.name
+def images_in(folder: Path, recursive: bool = False) -> tuple[Path, ...]:
+    """As `list_images`, of a folder that is there and may hold no image."""
+    return tuple(path for path in _files(folder, recursive) if is_image(path))
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is called like an image."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def skipped(folder: str | Path, recursive: bool = False) -> str:
+    """What `list_images` leaves out of a folder, `3 files skipped: 2 .txt, 1 .gif`; or nothing."""
+    folder = Path(folder)
+    kinds = Counter(
+        path.suffix.lower() or "without a suffix"
+        for path in _files(folder, recursive)
+        if not is_image(path)
+    )
+    parts = []
+    if kinds:
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        parts.append(f"{_count(kinds.total(), 'file')} skipped: {counts}")
+    if not recursive and (inner := folders(folder)):
+        parts.append(f"{_count(len(inner), 'folder')} not looked into: use --recursive")
+    return "; ".join(parts)
+
+
+def folders(folder: Path) -> list[Path]:
+    """The visible folders in a folder, sorted by name."""
+    return sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: path.name)
+
+
+def read_test(
+    folder: str | Path,
+    truth: str | Path | None = None,
+    *,
+    good: str = GOOD,
+    read: Callable[[Path, str, Path], tuple[TestImage, ...]] | None = None,
+) -> tuple[TestImage, ...]:
+    """The labelled images of `folder/<label>`, with the masks of `truth/<label>`.
+
+    Args:
+        folder: `test` of a category, or any folder of folders.
+        truth: folder of the masks; None for `folder/../ground_truth`.
+        good: name of the folder of those without defects.
+        read: gives the images of a folder, their label and the folder of their masks; `labelled`.
+
+    Returns:
+        The images sorted by label, then by file name.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        ValueError: it has no folder, one of them holds no image, or an image lacks its mask though
+            others have one, or shares it with another.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder: give one of folders of images")
+    truth = folder.parent / "ground_truth" if truth is None else Path(truth)
+    labels = [inside for inside in folders(folder) if inside != truth]
+    if not labels:
+        raise ValueError(
+            f"{folder} is empty: put the images into {folder.name}/{good} and "
+            f"{folder.name}/<defect>, or remove the folder if there is nothing to test on"
+        )
+    tests = []
+    for inside in labels:
+        label = GOOD if inside.name == good else inside.name
+        tests += (read or labelled)(inside, label, truth / inside.name)
+    return tuple(sorted(tests, key=lambda test: test.label))
+
+
+def labelled(folder: Path, label: str, truth: Path) -> tuple[TestImage, ...]:
+    """The images of a folder under their label, with masks `truth/<stem>_mask.png` or `<stem>.png`.
+
+    Those of good images and of a missing `truth` are None.
+
+    Raises:
+        FileNotFoundError, ValueError: as from `list_images` and `masked`.
+    """
+    images = list_images(folder)
     if label == GOOD or not truth.is_dir():
-        return [TestImage(path, label, None) for path in images]
+        return tuple(TestImage(path, label, None) for path in images)
     masks = {path.stem: path for path in list_images(truth)}
-    pairs = [(path, masks.get(f"{path.stem}_mask") or masks.get(path.stem)) for path in images]
-    lacking = [path for path, mask in pairs if mask is None]
+    return masked(
+        images,
+        label,
+        lambda path: masks.get(f"{path.stem}_mask") or masks.get(path.stem),
+        truth,
+        "add {stem}_mask.png or {stem}.png there, or remove the folder to go without masks",
+    )
+
+
+def masked(
+    images: Sequence[Path], label: str, mask_of: Callable[[Path], Mask], truth: Path, remedy: str
+) -> tuple[TestImage, ...]:
+    """The images with their masks, of which none may be missing or belong to two of them.
+
+    Args:
+        images: files.
+        label: of all of them.
+        mask_of: gives the mask of an image, or None.
+        truth: where the masks lie.
+        remedy: what to do where one is missing; `{stem}` is that of the image.
+
+    Raises:
+        ValueError: an image lacks its mask, or shares it with another; the first is named.
+    """
+    tests = tuple(TestImage(path, label, mask_of(path)) for path in images)
+    lacking = [test.path for test in tests if test.mask is None]
     if lacking:
-        stem = lacking[0].stem
         raise ValueError(
             f"{truth} lacks the masks of {len(lacking)} of {len(images)} images, first"
-            f" {lacking[0]}: add {stem}_mask.png or {stem}.png there, or remove the folder"
-            " to go without masks"
+            f" {lacking[0]}: {remedy.format(stem=lacking[0].stem)}"
         )
-    return [TestImage(path, label, mask) for path, mask in pairs]
+    first: dict[ImageFile, ImageFile] = {}
+    for test in tests:
+        for mask in test.masks:
+            if (other := first.setdefault(mask, test.path)) != test.path:
+                raise ValueError(
+                    f"{other} and {test.path} are named alike and share the mask {mask}: "
+                    "rename one of the two, and give each its mask"
+                )
+    return tests
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: path.name)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _files(folder: Path, recursive: bool) -> list[Path]:
+    """Visible files, sorted by name, those of a folder before those of its folders."""
+    files = sorted((path for path in _visible(folder) if path.is_file()), key=lambda x: x.name)
+    inner = folders(folder) if recursive else []
+    return [*files, *(path for below in inner for path in _files(below, recursive))]
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import blake2b
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from gaussft_jax.data.folder import ImageFile
+from gaussft_jax.data.category import ImageFile
 from gaussft_jax.files import cache_folder, replacing
 
 __all__ = ["cached"]
@@ -61,7 +62,9 @@ def cached(
 
 
 def _prune(folder: Path, limit: float) -> None:
-    newest = sorted(folder.glob("*.npy"), key=lambda path: -path.stat().st_mtime_ns)
+    # Entries alone: the folder may be one that holds other arrays.
+    entries = [path for path in folder.glob("*.npy") if re.fullmatch("[0-9a-f]{32}", path.stem)]
+    newest = sorted(entries, key=lambda path: -path.stat().st_mtime_ns)
     used = 0
     for path in newest:
         used += path.stat().st_size

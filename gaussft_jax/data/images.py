@@ -1,23 +1,34 @@
 """Photographs and masks as square arrays, whatever their format."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from gaussft_jax.data.folder import ImageFile, TestImage
+from gaussft_jax.data.category import ImageFile, TestImage
 from gaussft_jax.data.image_cache import cached
 
-__all__ = ["ImageError", "read_image", "read_images", "read_mask", "read_masks"]
+__all__ = [
+    "ImageError",
+    "pixel_count",
+    "read_full_mask",
+    "read_image",
+    "read_images",
+    "read_mask",
+    "read_mask_value",
+    "read_masks",
+    "read_photograph",
+]
 
 # The one resampler of fit, tune and predict: Pillow widens its triangle when it shrinks an image.
 RESAMPLER = Image.Resampling.BILINEAR
 
 # Nothing else is tried, whatever the file is called: some of Pillow's readers start programs.
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 
 
 class ImageError(ValueError):
@@ -27,24 +38,51 @@ class ImageError(ValueError):
 def read_image(path: ImageFile, size: int) -> UInt8[np.ndarray, "s s 3"]:
     """The photograph in RGB, resized once to `size` x `size` pixels, bilinear, without a crop.
 
-    Grey becomes three equal channels, transparency lies over black, EXIF orientation is applied,
-    16-bit grey is scaled by 255/65535 (of 16-bit colour, Pillow keeps the high byte); of a file
-    with several pages the first counts.
-
     Args:
-        path: a png, jpg, bmp or tif file.
+        path: as for `read_photograph`.
         size: side of the result, pixels.
 
     Returns:
         uint8 [s s 3].
 
     Raises:
+        ImageError: as from `read_photograph`.
+    """
+    return np.array(_photograph(path).resize((size, size), RESAMPLER))
+
+
+def read_photograph(path: ImageFile) -> UInt8[np.ndarray, "h w 3"]:
+    """The photograph in RGB, as large as it is.
+
+    Grey becomes three equal channels, transparency lies over black, EXIF orientation is applied,
+    16-bit grey is scaled by 255/65535 (of 16-bit colour, Pillow keeps the high byte); of a file
+    with several pages the first counts.
+
+    Args:
+        path: a png, jpg, bmp, tif or webp file.
+
+    Returns:
+        uint8 [h w 3].
+
+    Raises:
         ImageError: the file is missing, broken, no such image, or of a pixel type without a white.
     """
+    return np.array(_photograph(path))
+
+
+def pixel_count(path: ImageFile) -> int:
+    """How many pixels `read_photograph` would decode, by the header alone.
+
+    Raises:
+        ImageError: as from `read_photograph`, as far as the header tells.
+    """
+    with _opened(path) as image:
+        return image.width * image.height
+
+
+def _photograph(path: ImageFile) -> Image.Image:
     image = _decode(path)
-    if image.mode.startswith("I"):
-        image = _eight_bits(image, path)
-    return np.array(_rgb(image, path).resize((size, size), RESAMPLER))
+    return _rgb(_eight_bits(image, path) if image.mode.startswith("I") else image, path)
 
 
 def read_images(
@@ -88,21 +126,49 @@ def read_mask(path: ImageFile, size: int, of: ImageFile) -> Bool[np.ndarray, "s 
     Raises:
         ImageError: the mask cannot be read, or its size in pixels is not that of its photograph.
     """
-    mask = _decode(path)
-    if mask.size != (expected := _oriented_size(of)):
+    marked = read_full_mask(path)
+    height, width = marked.shape
+    if (width, height) != (expected := _oriented_size(of)):
         raise ImageError(
-            f"{path} is {mask.width} x {mask.height} pixels, but its image {of} is"
+            f"{path} is {width} x {height} pixels, but its image {of} is"
             f" {expected[0]} x {expected[1]}: a mask needs the size of its image"
         )
-    # Values of more than 8 bits are compared as they are: scaled first, a faint label would vanish.
-    wide = mask.mode.startswith(("I", "F"))
-    marked = np.asarray(mask) > 0 if wide else np.asarray(_rgb(mask, path)).any(axis=-1)
     nearest = Image.fromarray(marked).resize((size, size), Image.Resampling.NEAREST)
     return np.array(nearest)
 
 
+def read_full_mask(path: ImageFile) -> Bool[np.ndarray, "h w"]:
+    """Where the mask marks a defect, every pixel above 0, as large as it is.
+
+    Args:
+        path: the mask.
+
+    Returns:
+        bool [h w].
+
+    Raises:
+        ImageError: the mask cannot be read.
+    """
+    mask = _decode(path)
+    # Values of more than 8 bits are compared as they are: scaled first, a faint label would vanish.
+    if mask.mode.startswith(("I", "F")):
+        return np.asarray(mask) > 0
+    return np.asarray(_rgb(mask, path)).any(axis=-1)
+
+
+def read_mask_value(path: ImageFile) -> int:
+    """The largest pixel value of a mask, which may say of which defect it is.
+
+    Raises:
+        ImageError: the mask cannot be read.
+    """
+    return int(np.asarray(_decode(path)).max())
+
+
 def read_masks(tests: Sequence[TestImage], size: int) -> Bool[np.ndarray, "n s s"] | None:
     """The masks of the test images, good ones all False; None where a defective image has none.
+
+    Of an image with several masks it is their union.
 
     Args:
         tests: test images, as `read_category` gives them.
@@ -119,7 +185,8 @@ def read_masks(tests: Sequence[TestImage], size: int) -> Bool[np.ndarray, "n s s
     masks = np.zeros((len(tests), size, size), bool)
 
     def mask(i: int) -> np.ndarray | bool:
-        return tests[i].mask is not None and read_mask(tests[i].mask, size, tests[i].path)
+        found = [read_mask(path, size, tests[i].path) for path in tests[i].masks]
+        return np.logical_or.reduce(found) if found else False
 
     fill(masks, mask, progress=False)
     return masks
@@ -138,23 +205,26 @@ def fill(array: np.ndarray, read: Callable[[int], np.ndarray | bool], progress: 
             pass
 
 
-def _decode(path: ImageFile) -> Image.Image:
+@contextmanager
+def _opened(path: ImageFile) -> Iterator[Image.Image]:
     try:
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-            return ImageOps.exif_transpose(image)
+            yield image
     except Exception as error:  # on broken files decoders raise nearly anything
         raise _unreadable(path, error) from error
 
 
+def _decode(path: ImageFile) -> Image.Image:
+    with _opened(path) as image:
+        return ImageOps.exif_transpose(image)
+
+
 def _oriented_size(path: ImageFile) -> tuple[int, int]:
     """Width and height after EXIF orientation, from the header alone."""
-    try:
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-            # Pillow has already swapped the sides of a turned TIFF.
-            return image.size[::-1] if turned and image.format != "TIFF" else image.size
-    except Exception as error:
-        raise _unreadable(path, error) from error
+    with _opened(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        # Pillow has already swapped the sides of a turned TIFF.
+        return image.size[::-1] if turned and image.format != "TIFF" else image.size
 
 
 def _unreadable(path: ImageFile, error: Exception) -> ImageError:

@@ -25,6 +25,16 @@ class Calibration(NamedTuple):
         """The smallest false-alarm rate that n held-out images can tell, 1 / (n + 1)."""
         return 1 / (1 + len(self.peaks))
 
+    def rate(self, alpha: float | None = None) -> float:
+        """The false-alarm rate to decide at: `alpha`, else 1 %, or the smallest where that is more.
+
+        Raises:
+            ValueError: the images are too few for it.
+        """
+        alpha = alpha or max(0.01, self.smallest_rate)
+        threshold(self.peaks, alpha)
+        return alpha
+
 
 def p_values(
     calibration: Float[np.ndarray, " n"], scores: Float[np.ndarray, " m"]

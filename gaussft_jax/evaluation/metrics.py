@@ -1,18 +1,64 @@
 """The figures of one fold, overall and for each defect, and their means."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gaussft_jax.data import GOOD
+from gaussft_jax.evaluation.aupimo import aupimo
 from gaussft_jax.evaluation.pro import aupro
 from gaussft_jax.evaluation.roc import Undefined, rank_metrics
 from gaussft_jax.evaluation.scored import Scored
+from gaussft_jax.evaluation.spro import auspro
 
-__all__ = ["evaluate", "mean_and_sem", "summarise"]
+__all__ = ["HEADLINES", "METRICS", "evaluate", "mean_and_sem", "summarise"]
 
-BY_DEFECT = ("image_auroc", "pixel_auroc", "aupro")
+HEADLINES = ("image_auroc", "pixel_auroc", "aupro")
+
+
+class _Figures(NamedTuple):
+    """Figures that are computed together.
+
+    Attributes:
+        titles: of each, by its name in results.json.
+        compute: their values in this order, fractions; raises Undefined.
+        apply: whether the data can have them at all; where not, they are not named either.
+    """
+
+    titles: dict[str, str]
+    compute: Callable[[Scored], Sequence[float]]
+    apply: Callable[[Scored], bool] = lambda _: True
+
+
+def _masks(scored: Scored) -> np.ndarray:
+    if scored.masks is None:
+        raise Undefined("no masks")
+    return scored.masks
+
+
+_REGISTRY = (
+    _Figures(
+        {"image_auroc": "Image AUROC", "image_aupr": "Image AUPR", "image_f1_max": "Image F1"},
+        lambda of: rank_metrics(of.scores, of.defective),
+    ),
+    _Figures(
+        {"pixel_auroc": "Pixel AUROC", "pixel_aupr": "Pixel AUPR", "pixel_f1_max": "Pixel F1"},
+        lambda of: rank_metrics(of.maps, _masks(of)),
+    ),
+    _Figures({"aupro": "PRO"}, lambda of: [aupro(of.maps, _masks(of))]),
+    _Figures({"aupro_05": "PRO to 5 %"}, lambda of: [aupro(of.maps, _masks(of), 0.05)]),
+    _Figures({"aupimo": "AUPIMO"}, lambda of: [aupimo(of.maps, _masks(of), ~of.defective)]),
+    _Figures(
+        {"auspro": "sPRO", "auspro_05": "sPRO to 5 %"},
+        lambda of: [auspro(of.maps, _masks(of), of.regions, limit) for limit in (0.3, 0.05)],
+        lambda of: of.regions is not None,
+    ),
+)
+
+_TITLES = {name: title for figures in _REGISTRY for name, title in figures.titles.items()}
+METRICS = {name: _TITLES[name] for name in (*HEADLINES, *_TITLES)}
+"""The title of every figure by its name in results.json; the headlines come first."""
 
 
 def evaluate(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
@@ -25,10 +71,10 @@ def evaluate(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
         scored: test images with scores, maps and masks.
 
     Returns:
-        Fractions in [0, 1] or None under `image_auroc`, `image_aupr`, `image_f1_max`,
-        `pixel_auroc`, `pixel_aupr`, `pixel_f1_max`, `aupro`, and under `by_defect` a dict
-        {defect: {image_auroc, pixel_auroc, aupro}}; and the notes, {metric: reason}. A defect's
-        note, where it differs from the note on all defects, is named `by_defect.DEFECT.METRIC`.
+        Fractions in [0, 1] or None under the names of `METRICS`, sPRO only where there are regions,
+        and under `by_defect` a dict {defect: {headline: fraction}}; and the notes,
+        {metric: reason}. A defect's note, where it differs from the note on all defects, is named
+        `by_defect.DEFECT.METRIC`.
 
     Raises:
         ValueError: a score or a map holds NaN; the message names the first such image.
@@ -40,9 +86,11 @@ def evaluate(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
     metrics["by_defect"] = {}
     labels = np.array(scored.labels)
     for defect in sorted({*scored.labels} - {GOOD}):
-        values, reasons = _metrics(_choose(scored, (labels == GOOD) | (labels == defect)))
-        metrics["by_defect"][defect] = {key: values[key] for key in BY_DEFECT}
-        for key in BY_DEFECT:
+        values, reasons = _metrics(
+            _choose(scored, (labels == GOOD) | (labels == defect)), HEADLINES
+        )
+        metrics["by_defect"][defect] = {key: values[key] for key in HEADLINES}
+        for key in HEADLINES:
             if reasons.get(key) != notes.get(key):
                 notes[f"by_defect.{defect}.{key}"] = reasons[key]
     return metrics, notes
@@ -87,26 +135,19 @@ def mean_and_sem(values: Sequence[float]) -> tuple[float, float | None]:
     return float(np.mean(values)), float(np.std(values, ddof=1) / n**0.5) if n > 1 else None
 
 
-def _metrics(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
-    def masks():
-        if scored.masks is None:
-            raise Undefined("no masks")
-        return scored.masks
-
-    groups = {
-        ("image_auroc", "image_aupr", "image_f1_max"): lambda: rank_metrics(
-            scored.scores, scored.defective
-        ),
-        ("pixel_auroc", "pixel_aupr", "pixel_f1_max"): lambda: rank_metrics(scored.maps, masks()),
-        ("aupro",): lambda: [aupro(scored.maps, masks())],
-    }
+def _metrics(
+    scored: Scored, names: Collection[str] = METRICS
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The figures of `names`, with those that are computed together with them, and the notes."""
     metrics, notes = {}, {}
-    for keys, compute in groups.items():
+    for titles, compute, apply in _REGISTRY:
+        if titles.keys().isdisjoint(names) or not apply(scored):
+            continue
         try:
-            metrics |= zip(keys, compute(), strict=True)
+            metrics |= zip(titles, compute(scored), strict=True)
         except Undefined as reason:
-            metrics |= dict.fromkeys(keys)
-            notes |= dict.fromkeys(keys, str(reason))
+            metrics |= dict.fromkeys(titles)
+            notes |= dict.fromkeys(titles, str(reason))
     return metrics, notes
 
 

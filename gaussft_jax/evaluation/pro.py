@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from gaussft_jax.evaluation.roc import Undefined
 
-__all__ = ["aupro", "pro_curve"]
+__all__ = ["Maps", "Masks", "aupro", "found_area", "highest_normal", "pro_curve"]
 
 Maps = Float32[np.ndarray, "n h w"] | Sequence[Float32[np.ndarray, "_ _"]]
 Masks = Bool[np.ndarray, "n h w"] | Sequence[Bool[np.ndarray, "_ _"]]
@@ -37,15 +37,12 @@ def aupro(maps: Maps, masks: Masks, limit: float = 0.3) -> float:
         Undefined: there is no defective or no normal pixel.
         ValueError: a mask does not fit its map, a map holds NaN, or the limit is no rate.
     """
-    normal, count = _highest_normal(maps, masks, limit)
+    normal, count = highest_normal(maps, masks, limit)
     end = limit * count
-    areas = []
-    for scores, region, sizes in _regions(maps, masks):
-        above = normal.size - np.searchsorted(normal, scores, side="right")
-        upto = normal.size - np.searchsorted(normal, scores)
-        joining = np.clip(end, above, upto) - above
-        area = joining**2 / (2 * np.maximum(upto - above, 1)) + np.maximum(end - upto, 0)
-        areas.append(np.bincount(region, area) / sizes)
+    areas = [
+        np.bincount(region, found_area(normal, scores, end)) / sizes
+        for scores, region, sizes in _regions(maps, masks)
+    ]
     return float(np.concatenate(areas).mean() / end)
 
 
@@ -67,7 +64,7 @@ def pro_curve(
         Undefined: there is no defective or no normal pixel.
         ValueError: a mask does not fit its map, a map holds NaN, or the limit is no rate.
     """
-    normal, count = _highest_normal(maps, masks, limit)
+    normal, count = highest_normal(maps, masks, limit)
     images = list(_regions(maps, masks))
     scores = np.concatenate([scores for scores, _, _ in images])
     share = np.concatenate([(1 / sizes)[region] for _, region, sizes in images])
@@ -80,7 +77,27 @@ def pro_curve(
     return fpr, 1 - missed[np.searchsorted(scores[order], thresholds)], thresholds
 
 
-def _highest_normal(maps: Maps, masks: Masks, limit: float) -> tuple[np.ndarray, int]:
+def found_area(
+    normal: Float32[np.ndarray, " k"], scores: Float32[np.ndarray, " m"], end: float
+) -> Float[np.ndarray, " m"]:
+    """How long each pixel counts as found while `end` normal pixels turn into false positives.
+
+    Args:
+        normal: highest scores of normal pixels, ascending, as `highest_normal` gives them.
+        scores: of defective pixels.
+        end: number of normal pixels, a fraction of one included.
+
+    Returns:
+        float64 [m], 0 to `end`: the area under the pixel's own curve, which is 0, then joins
+        linearly where normal pixels have its score, then 1.
+    """
+    above = normal.size - np.searchsorted(normal, scores, side="right")
+    upto = normal.size - np.searchsorted(normal, scores)
+    joining = np.clip(end, above, upto) - above
+    return joining**2 / (2 * np.maximum(upto - above, 1)) + np.maximum(end - upto, 0)
+
+
+def highest_normal(maps: Maps, masks: Masks, limit: float) -> tuple[Float32[np.ndarray, " k"], int]:
     """Sorted scores of the normal pixels up to the limit, ties included, and how many there are."""
     if not 0 < limit <= 1:
         raise ValueError(f"limit is a false positive rate in (0, 1], not {limit}")

@@ -9,6 +9,7 @@ __all__ = [
     "RankMetrics",
     "Undefined",
     "auroc",
+    "check_classes",
     "rank_metrics",
     "roc_curve",
 ]
@@ -111,7 +112,12 @@ def _sorted_classes(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarra
         ordered.sort()
         if ordered.size and np.isnan(ordered[-1]):
             raise ValueError("scores hold NaN")
-    for ordered, name in zip(classes, ("positive", "negative"), strict=True):
-        if not ordered.size:
-            raise Undefined(f"needs both classes: there is no {name}")
+    check_classes(*(ordered.size for ordered in classes))
     return classes
+
+
+def check_classes(positive: int, negative: int) -> None:
+    """Refuse an empty class (Undefined), given how many there are of each."""
+    for count, name in ((positive, "positive"), (negative, "negative")):
+        if not count:
+            raise Undefined(f"needs both classes: there is no {name}")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
-from gaussft_jax.data import GOOD
+from gaussft_jax.data import GOOD, Region
 from gaussft_jax.files import replacing, write_csv
 
 __all__ = ["Scored", "read_level_maps", "read_scored", "write_level_maps", "write_scored"]
@@ -23,6 +23,7 @@ class Scored(NamedTuple):
         scores: image scores, float [n], distance (`gaussian.image_score`).
         maps: anomaly maps, float32 [n s s], distance.
         masks: defective pixels, bool [n s s] (all False for good images); None without masks.
+        regions: of each image, as `data.read_regions` gives them; None where the data have none.
     """
 
     names: tuple[str, ...]
@@ -30,6 +31,7 @@ class Scored(NamedTuple):
     scores: np.ndarray
     maps: np.ndarray
     masks: np.ndarray | None
+    regions: tuple[tuple[Region, ...], ...] | None = None
 
     @property
     def defective(self) -> np.ndarray:
@@ -51,12 +53,16 @@ def write_scored(folder: Path, scored: Scored, maps: bool = True) -> None:
 
 
 def read_scored(folder: Path, masks: Bool[np.ndarray, "n s s"] | None) -> Scored:
-    """What `write_scored` left in `folder`, with the masks, which it does not keep."""
+    """What `write_scored` left in `folder`, with the masks, which it does not keep.
+
+    The maps stay on disk; what is looked at comes into memory.
+    """
     with (folder / "scores.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     names, labels = (tuple(row[field] for row in rows) for field in ("image", "label"))
     scores = np.array([float(row["score"]) for row in rows], np.float32)
-    return Scored(names, labels, scores, np.load(folder / "maps.npy"), masks)
+    maps = np.load(folder / "maps.npy", mmap_mode="r").view(np.ndarray)
+    return Scored(names, labels, scores, maps, masks)
 
 
 def write_level_maps(

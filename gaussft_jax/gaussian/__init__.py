@@ -3,9 +3,11 @@
 from gaussft_jax.gaussian.aggregation import (
     Aggregation,
     anomaly_map,
+    enlarge,
     image_score,
     level_scores,
     level_weights,
+    weighted_mean,
 )
 from gaussft_jax.gaussian.distance import Gaussian, mahalanobis_map, safe_sqrt, whiten
 from gaussft_jax.gaussian.fit import Batches, fit_gaussians, fit_means, gaussian_from_moments
@@ -32,6 +34,7 @@ __all__ = [
     "Means",
     "Residuals",
     "anomaly_map",
+    "enlarge",
     "fit_gaussians",
     "fit_low_rank",
     "fit_means",
@@ -48,5 +51,6 @@ __all__ = [
     "safe_sqrt",
     "sample_covariance",
     "total",
+    "weighted_mean",
     "whiten",
 ]

@@ -5,9 +5,19 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 
-__all__ = ["Aggregation", "anomaly_map", "image_score", "level_scores", "level_weights"]
+__all__ = [
+    "Aggregation",
+    "anomaly_map",
+    "enlarge",
+    "image_score",
+    "level_scores",
+    "level_weights",
+    "weighted_mean",
+]
 
 Aggregation = Literal["max", "mean"]
 
@@ -15,7 +25,7 @@ Aggregation = Literal["max", "mean"]
 @functools.partial(jax.jit, static_argnames="aggregation")
 def level_scores(
     maps: tuple[Float[Array, "n _h _w"], ...], aggregation: Aggregation = "max"
-) -> Float[Array, "l n"]:
+) -> Float[Array, "n l"]:
     """The largest (or mean) distance in each level of an image.
 
     Args:
@@ -23,10 +33,26 @@ def level_scores(
         aggregation: `max` or `mean` over the locations.
 
     Returns:
-        float32 [levels n], distance.
+        float32 [n levels], distance.
     """
     reduce = {"max": jnp.max, "mean": jnp.mean}[aggregation]
-    return jnp.stack([reduce(level, axis=(1, 2)) for level in maps])
+    return jnp.stack([reduce(level, axis=(1, 2)) for level in maps], 1)
+
+
+@jax.jit
+def weighted_mean(
+    scores: Float[Array, "n l"], weights: Float[Array, " l"] | None = None
+) -> Float[Array, " n"]:
+    """Mean over the levels of their scores; equation 5 per image.
+
+    Args:
+        scores: of the levels, as from `level_scores`, float32 [n levels].
+        weights: of the levels, float32 [levels], as from `level_weights`; None weighs all alike.
+
+    Returns:
+        float32 [n], distance.
+    """
+    return (scores if weights is None else scores * weights).mean(1)
 
 
 @functools.partial(jax.jit, static_argnames="aggregation")
@@ -45,8 +71,7 @@ def image_score(
     Returns:
         float32 [n], distance.
     """
-    scores = level_scores(maps, aggregation)
-    return (scores if weights is None else weights[:, None] * scores).mean(0)
+    return weighted_mean(level_scores(maps, aggregation), weights)
 
 
 @functools.partial(jax.jit, static_argnames="size")
@@ -57,6 +82,8 @@ def anomaly_map(
 ) -> Float[Array, "n {size} {size}"]:
     """Distance of every pixel: each level upsampled bilinearly, then their mean.
 
+    Upsampling is linear, so levels of one resolution are added first and enlarged once.
+
     Args:
         maps: one distance map per level, float32 [n h w].
         size: side of the result, pixels; half-pixel centres, no smoothing.
@@ -65,16 +92,39 @@ def anomaly_map(
     Returns:
         float32 [n size size], distance. Section 3 of the paper.
     """
-    weights = jnp.ones(len(maps)) if weights is None else weights
-    total = sum(
-        weight * jax.image.resize(level, (level.shape[0], size, size), "bilinear", antialias=False)
-        for weight, level in zip(weights, maps, strict=True)
-    )
-    return total / len(maps)
+    weights = np.ones(len(maps), np.float32) if weights is None else weights
+    sums = {}
+    for weight, level in zip(weights, maps, strict=True):
+        sums[level.shape] = sums.get(level.shape, 0.0) + weight * level
+    return sum(enlarge(level, size, size) for level in sums.values()) / len(maps)
+
+
+def enlarge(
+    level: Float[Array, "n h w *c"], height: int, width: int
+) -> Float[Array, "n {height} {width} *c"]:
+    """Bilinear interpolation, half-pixel centres, as two small matrix products.
+
+    Args:
+        level: float32 [n h w] or [n h w c].
+        height: of the result, at least h.
+        width: of the result, at least w.
+    """
+    rows, columns = _interpolation(level.shape[1], height), _interpolation(level.shape[2], width)
+    multiplied = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+    last = jnp.moveaxis(level, (1, 2), (-2, -1))
+    return jnp.moveaxis(multiplied(multiplied(rows, last), columns.T), (-2, -1), (1, 2))
+
+
+@functools.cache
+def _interpolation(length: int, size: int) -> Float[np.ndarray, "size length"]:
+    """The matrix that interpolates `length` values at `size` places, half-pixel centres."""
+    places = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+    distances = np.abs(places[:, None] - np.arange(length))
+    return np.maximum(1 - distances, 0).astype(np.float32)
 
 
 @jax.jit
-def level_weights(scores: Float[Array, "l n"]) -> Float[Array, " l"]:
+def level_weights(scores: Float[Array, "n l"]) -> Float[Array, " l"]:
     """Weights that measure each level in its own spread over good images.
 
     A sum of distances is decided by the levels whose distances vary most, whatever they know of
@@ -82,11 +132,13 @@ def level_weights(scores: Float[Array, "l n"]) -> Float[Array, " l"]:
 
     Args:
         scores: `level_scores` of good images that nothing was fitted or tuned on, float32
-            [levels n].
+            [n levels].
 
     Returns:
-        float32 [levels], mean 1; a level without spread weighs 0.
+        float32 [levels], mean 1; a level without spread weighs 0, and where none has any, of a
+        single image say, all weigh 1.
     """
-    spread = scores.std(1)
+    spread = scores.std(0)
     weights = jnp.where(spread > 0, 1 / jnp.where(spread > 0, spread, 1), 0)
+    weights = jnp.where((spread > 0).any(), weights, 1.0)
     return weights / weights.mean()

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -26,6 +27,22 @@ class Gaussian(NamedTuple):
     whitening: Float[Array, "*location c c"]
     shrinkage: Float[Array, "*location"]
 
+    @classmethod
+    def from_samples(cls, samples: Float[Array | np.ndarray, "n c"]) -> "Gaussian":
+        """The Gaussian of any rows of features, with Ledoit-Wolf shrinkage.
+
+        Args:
+            samples: float32 [n c], two rows or more.
+
+        Raises:
+            ValueError: see `fit_gaussians`.
+        """
+        from gaussft_jax.gaussian.fit import fit_gaussians  # builds on this file
+
+        rows = jnp.asarray(samples, jnp.float32)[:, None, None]
+        (gaussian,) = fit_gaussians(lambda: iter([((rows,), jnp.ones(len(rows), bool))]), "global")
+        return gaussian
+
 
 @jax.jit
 def safe_sqrt(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -45,9 +62,10 @@ def whiten(gaussian: Gaussian, features: Float[Array, "n h w c"]) -> Float[Array
     Returns:
         float32 [n h w c], in standard deviations.
     """
-    product = "nhwc,hwcd->nhwd" if gaussian.whitening.ndim == 4 else "nhwc,cd->nhwd"
-    centred = features - gaussian.mean
-    return jnp.einsum(product, centred, gaussian.whitening, precision=lax.Precision.HIGHEST)
+    centred, precise = features - gaussian.mean, lax.Precision.HIGHEST
+    if gaussian.whitening.ndim == 2:
+        return jnp.matmul(centred, gaussian.whitening, precision=precise)
+    return jnp.einsum("nhwc,hwcd->nhwd", centred, gaussian.whitening, precision=precise)
 
 
 @jax.jit
@@ -64,7 +82,16 @@ def mahalanobis_map(
 
     Returns:
         float32 [n h w], distance (not squared); its gradient is finite at 0.
+
+    Raises:
+        ValueError: features of other locations, or of another number, than the Gaussian's.
     """
+    expected = gaussian.mean.shape if gaussian.mean.ndim == 3 else gaussian.mean.shape[-1:]
+    if features.shape[-len(expected) :] != expected:
+        raise ValueError(
+            f"features {list(features.shape)} are not of this Gaussian's level, which has "
+            f"{list(expected)}: is it another level, network or image size?"
+        )
     if isinstance(gaussian, LowRankGaussian):
         return safe_sqrt(squared_distance(gaussian, features))
     return safe_sqrt(jnp.square(whiten(gaussian, features)).sum(-1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
@@ -16,6 +17,7 @@ from gaussft_jax.gaussian.moments import (
     float64,
     means,
     merge,
+    on_cpu,
     on_host,
     residuals,
     total,
@@ -104,9 +106,10 @@ def gaussian_from_moments(
     Raises:
         ValueError: see `fit_gaussians`.
     """
-    sigma, shrinkage = covariance(second)
-    fitted = Gaussian(*map(_single, (first.mean, _whitening(sigma), shrinkage)))
-    return _finite(fitted, level, int(second.count))
+    with on_cpu():
+        sigma, shrinkage = covariance(jax.tree.map(np.asarray, second))
+        arrays = [np.asarray(x, np.float32) for x in (first.mean, _whitening(sigma), shrinkage)]
+    return _finite(Gaussian(*map(jnp.asarray, arrays)), level, int(second.count))
 
 
 def _finite(gaussian, level, rows):

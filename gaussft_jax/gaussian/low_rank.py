@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from gaussft_jax.gaussian.moments import float64
+from gaussft_jax.gaussian.moments import float64, on_cpu
 from gaussft_jax.gaussian.shrinkage import shrinkage_of
 
 __all__ = ["LowRankGaussian", "fit_low_rank", "squared_distance"]
@@ -44,7 +44,9 @@ def fit_low_rank(features: Float[np.ndarray, "n h w c"]) -> LowRankGaussian:
     Args:
         features: one level of all images, float [n h w c], n - 1 < c.
     """
-    return LowRankGaussian(*(jnp.asarray(x, jnp.float32) for x in _fit(features)))
+    with on_cpu():
+        arrays = [np.asarray(x, np.float32) for x in _fit(features)]
+    return LowRankGaussian(*map(jnp.asarray, arrays))
 
 
 @float64

@@ -1,5 +1,6 @@
 """Several processes as one run, by JAX's own distributed runtime."""
 
+import functools
 import os
 import sys
 import traceback
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
+from tqdm import tqdm
 
 __all__ = ["agree", "is_first", "start", "together"]
 
@@ -49,7 +51,21 @@ def start(
             raise ValueError(f"process_id={process_id}: {processes} processes count from 0")
     jax.distributed.initialize(*given, heartbeat_timeout_seconds=_HEARTBEAT)
     if not is_first():
-        os.environ["TQDM_DISABLE"] = "1"  # one bar for all
+        _draw_no_bars()  # one for all
+
+
+def _draw_no_bars() -> None:
+    """Every later progress bar of this process stays hidden, whatever its arguments.
+
+    $TQDM_DISABLE would come too late: tqdm reads it when it is imported.
+    """
+    shown = tqdm.__init__
+
+    @functools.wraps(shown)
+    def hidden(self, *arguments, **options):
+        shown(self, *arguments, **{**options, "disable": True})
+
+    tqdm.__init__ = hidden
 
 
 def is_first() -> bool:

@@ -12,7 +12,7 @@ from PIL import Image
 from gaussft_jax.evaluation import Scored
 from gaussft_jax.report.overlays import coloured, heatmap_overlay, map_range, mask_outline
 
-__all__ = ["Group", "LevelMaps", "Picture", "galleries", "shown"]
+__all__ = ["Group", "LevelMaps", "Picture", "data_uri", "galleries", "shown"]
 
 LevelMaps = Mapping[int, Sequence[Float32[np.ndarray, "_h _w"]]]
 
@@ -108,12 +108,18 @@ def _groups(scored: Scored) -> list[tuple[str, str, Integer[np.ndarray, " k"]]]:
 
 
 def _coloured_levels(level_maps: LevelMaps) -> dict[int, list[str]]:
-    """Each level over its own range, from its smallest to its largest value in all images."""
+    """Each level over its own range, from its smallest to its largest value in all images.
+
+    Levels of a single location, which say nothing of where, are left out.
+    """
+    level_maps = {
+        i: [level for level in maps if level.shape != (1, 1)] for i, maps in level_maps.items()
+    }
     by_level = list(zip(*level_maps.values(), strict=True))
     ranges = [(float(min(map(np.min, maps))), float(max(map(np.max, maps)))) for maps in by_level]
     return {
         i: [
-            _data_uri(coloured(level, low, high), "PNG")
+            data_uri(coloured(level, low, high), "PNG")
             for level, (low, high) in zip(maps, ranges, strict=True)
         ]
         for i, maps in level_maps.items()
@@ -144,8 +150,8 @@ def _pictures(
                 rank=_rank(i, scored),
                 outlined=outlined,
                 hottest=_hottest(scored.maps[i]),
-                photograph=_data_uri(photograph),
-                heatmap=_data_uri(heatmap),
+                photograph=data_uri(photograph),
+                heatmap=data_uri(heatmap),
                 levels=levels.get(i, []),
             )
         )
@@ -168,7 +174,8 @@ def _hottest(map: Float32[np.ndarray, "s s"]) -> str:
     return place or "centre"
 
 
-def _data_uri(image: UInt8[np.ndarray, "h w 3"], kind: Literal["JPEG", "PNG"] = "JPEG") -> str:
+def data_uri(image: UInt8[np.ndarray, "h w 3"], kind: Literal["JPEG", "PNG"] = "JPEG") -> str:
+    """The picture as a data URI, at most 320 pixels wide and high."""
     picture = Image.fromarray(image)
     picture.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     file = BytesIO()

@@ -1,19 +1,32 @@
 """Photographs with the anomaly map or the outline of the mask drawn over them."""
 
+import itertools
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float32, Integer, UInt8
 from PIL import Image, ImageFilter
 from tqdm import tqdm
 
 from gaussft_jax.evaluation import Scored
+from gaussft_jax.files import file_name, replacing
 
-__all__ = ["COLOURS", "coloured", "heatmap_overlay", "map_range", "mask_outline", "write_overlays"]
+__all__ = [
+    "COLOURS",
+    "OVERLAYS",
+    "coloured",
+    "heatmap_overlay",
+    "map_range",
+    "mask_outline",
+    "overlay_paths",
+    "write_overlays",
+]
 
 COLOURS = "inferno"
+OVERLAYS = 1000  # that `write_overlays` writes at most
 _OPACITY = 0.8  # at the top of the scale, so that the part still shows through
 _LINE, _EDGE = (0, 229, 255), (0, 0, 0)  # a bright line in a dark edge shows on any surface
 
@@ -24,18 +37,18 @@ def map_range(scored: Scored) -> tuple[float, float]:
 
 
 def heatmap_overlay(
-    image: UInt8[np.ndarray, "s s 3"], map: Float32[np.ndarray, "s s"], low: float, high: float
-) -> UInt8[np.ndarray, "s s 3"]:
+    image: UInt8[np.ndarray, "h w 3"], map: Float32[np.ndarray, "h w"], low: float, high: float
+) -> UInt8[np.ndarray, "h w 3"]:
     """Photograph under its anomaly map: the hotter a pixel, the more of the map's colour covers it.
 
     Args:
-        image: photograph, uint8 [s s 3].
-        map: anomaly map, float32 [s s], distance.
+        image: photograph, uint8 [h w 3].
+        map: anomaly map, float32 [h w], distance.
         low: distance at the cold end of the scale (the photograph, unchanged).
         high: distance at the hot end; values past either end take its colour.
 
     Returns:
-        uint8 [s s 3].
+        uint8 [h w 3].
     """
     alpha = _OPACITY * _heat(map, low, high)[..., None] ** 1.5
     return np.rint((1 - alpha) * image + alpha * coloured(map, low, high)).astype(np.uint8)
@@ -71,34 +84,68 @@ def mask_outline(
 
 
 def write_overlays(
-    folder: str | PathLike[str], images: UInt8[np.ndarray, "n s s 3"], scored: Scored
+    folder: str | os.PathLike[str],
+    images: UInt8[np.ndarray, "n s s 3"],
+    scored: Scored,
+    first: Integer[np.ndarray, " k"] | Sequence[int] = (),
 ) -> None:
-    """Write `folder/defect/stem.png` for every image: photograph, mask outline, heatmap in a row.
+    """Write `folder/defect/stem.png` for each image: photograph, mask outline, heatmap in a row.
 
     The heatmaps share one scale, from the smallest to the largest value of all maps (Figure 3).
-    Without masks the middle panel is left out.
+    Without masks the middle panel is left out. Of more than OVERLAYS images the others are left
+    out, and a line says so. An image named like an earlier one keeps its suffix, as
+    `defect/stem.jpg.png`.
 
     Args:
         folder: where the PNG files go; created if missing.
         images: photographs, uint8 [n s s 3], in the order of `scored`.
         scored: names, maps and masks of the images.
-    """
-    low, high = map_range(scored)
-    masks = [None] * len(images) if scored.masks is None else scored.masks
-    rows = zip(scored.names, images, scored.maps, masks, strict=True)
+        first: the images that go before the others where not all are written.
 
-    def write(name, image, map, mask):
-        panels = [image] if mask is None else [image, mask_outline(image, mask)]
-        row = np.concatenate([*panels, heatmap_overlay(image, map, low, high)], axis=1)
-        path = Path(folder, name).with_suffix(".png")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(row).save(path)
+    Raises:
+        ValueError: a link in the folder leads out of it.
+    """
+    folder = Path(folder)
+    low, high = map_range(scored)
+    paths = overlay_paths(scored.names)
+    chosen = list(dict.fromkeys([*map(int, first), *range(len(images))]))[:OVERLAYS]
+    for parent in {(folder / paths[i]).parent for i in chosen}:
+        if not Path(os.path.realpath(parent)).is_relative_to(os.path.realpath(folder)):
+            raise ValueError(f"{parent} leads out of {folder}: remove the link")
+
+    def write(i):
+        panels = [images[i]]
+        if scored.masks is not None:
+            panels.append(mask_outline(images[i], scored.masks[i]))
+        panels.append(heatmap_overlay(images[i], scored.maps[i], low, high))
+        with replacing(folder / paths[i]) as beside:
+            Image.fromarray(np.concatenate(panels, axis=1)).save(beside, "PNG")
 
     # On threads, since Pillow compresses without Python's lock.
     with ThreadPoolExecutor() as pool:
-        done = pool.map(lambda row: write(*row), rows)
-        for _ in tqdm(done, "overlays", len(images), unit="image", leave=False):
+        done = pool.map(write, chosen)
+        for _ in tqdm(done, "overlays", len(chosen), unit="image", leave=False):
             pass
+    if left_out := len(images) - len(chosen):
+        print(f"overlays: of {len(chosen)} images; {left_out} are left out")
+
+
+def overlay_paths(names: Sequence[str]) -> list[Path]:
+    """Where in its folder the overlay of each image goes, no two to one place."""
+    taken, paths = set(), []
+    for name in names:
+        path = next(path for path in _candidates(name) if str(path).casefold() not in taken)
+        taken.add(str(path).casefold())  # some file systems take no notice of case
+        paths.append(path)
+    return paths
+
+
+def _candidates(name: str) -> Iterator[Path]:
+    path = Path(*(file_name(part) for part in name.split("/", 1)))
+    yield path.with_suffix(".png")
+    yield path.with_name(f"{path.name}.png")
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.name}_{number}.png")
 
 
 def _heat(map, low, high):

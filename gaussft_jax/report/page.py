@@ -1,11 +1,9 @@
 """One HTML file that shows what a run found: offline, on any screen."""
 
 import json
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,25 +12,21 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from gaussft_jax.data import GOOD
-from gaussft_jax.evaluation import Scored, Undefined, pro_curve, roc_curve, summarise
+from gaussft_jax.evaluation import METRICS, Scored, Undefined, pro_curve, roc_curve, summarise
 from gaussft_jax.files import write_text
 from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
 from gaussft_jax.report.gallery import LevelMaps, galleries
 from gaussft_jax.report.overlays import COLOURS, map_range
-from gaussft_jax.report.templates import template
+from gaussft_jax.report.templates import csp_hash, template
 
-__all__ = ["write_report"]
+__all__ = ["SCRIPT", "STYLE", "write_report"]
 
-_METRICS = {
-    "image_auroc": "Image AUROC",
-    "pixel_auroc": "Pixel AUROC",
-    "aupro": "PRO",
-    "image_aupr": "Image AUPR",
-    "image_f1_max": "Image F1",
-    "pixel_aupr": "Pixel AUPR",
-    "pixel_f1_max": "Pixel F1",
-    "vicinity_auroc": "Vicinity AUROC",
-}
+STYLE = Path(__file__).with_name("page.css")
+"""The style sheet of the project's pages."""
+SCRIPT = Path(__file__).with_name("page.js")
+"""The script of a page: enlarges its pictures in `<dialog id="zoom">`, moves a report's slider."""
+
+_METRICS = {**METRICS, "vicinity_auroc": "Vicinity AUROC"}
 _COUNTERS = {"epochs": "Epochs", "best_epoch": "Best epoch", "seconds": "Seconds"}
 
 _SCORES = (
@@ -90,7 +84,7 @@ def write_report(
     here = Path(__file__).parent
     page = template(here / "page.html.j2", percent=_percent, number=_number, pretty=_pretty)
     low, high = map_range(scored)
-    script = (here / "page.js").read_text(encoding="utf-8")
+    script = SCRIPT.read_text(encoding="utf-8")
     judged = None
     if p_values is not None and len(set(scored.defective.tolist())) == 2:
         judged = json.dumps(list(zip(p_values.tolist(), scored.defective.tolist(), strict=True)))
@@ -111,7 +105,7 @@ def write_report(
         gradient=_gradient(),
         judged=judged,
         script=script,
-        script_hash=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",
+        script_hash=csp_hash(script),
     )
     write_text(path, text)
     return Path(path)

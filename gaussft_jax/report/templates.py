@@ -1,11 +1,13 @@
 """HTML templates: everything is escaped, and a name that is not given is an error."""
 
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-__all__ = ["template"]
+__all__ = ["csp_hash", "template"]
 
 
 def template(path: Path, **filters: Callable) -> Template:
@@ -24,3 +26,8 @@ def template(path: Path, **filters: Callable) -> Template:
     )
     environment.filters.update(filters)
     return environment.get_template(path.name)
+
+
+def csp_hash(text: str) -> str:
+    """The source by which a Content-Security-Policy allows an inline script or style."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

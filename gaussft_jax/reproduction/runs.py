@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from gaussft_jax.backbones import LevelStore
 from gaussft_jax.configuration import default_config, differences
-from gaussft_jax.experiment import train_and_evaluate
+from gaussft_jax.experiment import check_workdir, train_and_evaluate
 from gaussft_jax.files import read_json, write_text
 from gaussft_jax.reproduction.paper import TABLES
 
@@ -86,11 +86,15 @@ def reproduce(run: Run, out: Path, store: LevelStore | None = None) -> str | Non
     folder = run.folder(out)
     if _done(folder, run.config):
         return None
+    ours = False
     try:
+        check_workdir(folder, run.config)
+        ours = True
         train_and_evaluate(run.config, folder, store)
     except Exception as error:
         # Whatever one run met, the others are still worth running.
-        write_text(folder / "error.txt", traceback.format_exc())
+        if ours:
+            write_text(folder / "error.txt", traceback.format_exc())
         return f"{run.name} on {run.category}: {type(error).__name__}: {error}"
     (folder / "error.txt").unlink(missing_ok=True)
     return None

@@ -2,9 +2,9 @@
 
 from gaussft_jax.training.loop import finished, make_loop
 from gaussft_jax.training.metrics import read_metrics
-from gaussft_jax.training.recipe import GUARDED, Recipe
+from gaussft_jax.training.recipe import GUARDED, LevelWeights, Recipe
 from gaussft_jax.training.state import DRAWS, ROWS, History, TrainState
-from gaussft_jax.training.tuning import NotFiniteError, Tuned, Tuner
+from gaussft_jax.training.tuning import NotFiniteError, Task, Tuned, Tuner
 from gaussft_jax.training.validation import Draws, draw_vicinity, vicinity_auroc
 
 __all__ = [
@@ -13,8 +13,10 @@ __all__ = [
     "ROWS",
     "Draws",
     "History",
+    "LevelWeights",
     "NotFiniteError",
     "Recipe",
+    "Task",
     "TrainState",
     "Tuned",
     "Tuner",

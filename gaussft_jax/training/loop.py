@@ -4,6 +4,7 @@ Every device works on its part of each batch and keeps its own copy of the param
 the gradients are summed over all devices, so that the copies stay equal.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -14,11 +15,12 @@ from jaxtyping import Array, Int32
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
-from gaussft_jax.gaussian import level_scores, level_weights
-from gaussft_jax.objectives import Objective
+from gaussft_jax.gaussian import level_weights, weighted_mean
+from gaussft_jax.methods import Method
+from gaussft_jax.network import images_at_once
 from gaussft_jax.training.parameters import join
 from gaussft_jax.training.recipe import Recipe
-from gaussft_jax.training.state import INPUTS, Inputs, TrainState
+from gaussft_jax.training.state import INPUTS, History, Inputs, TrainState
 from gaussft_jax.training.validation import draw_vicinity, vicinity_auroc
 from gaussft_jax.vicinity import Augmentation, draw
 
@@ -38,10 +40,11 @@ def finished(state: TrainState, recipe: Recipe):
 
 def make_loop(
     backbone: Backbone,
-    objective: Objective,
+    method: Method,
     augment: Augmentation,
     recipe: Recipe,
     parallelism: parallel.Parallelism = "jit",
+    exposure: Augmentation | None = None,
 ) -> Callable[[TrainState, Inputs, Int32[Array, ""]], TrainState]:
     """A jitted function that trains until a given epoch, or until training is finished.
 
@@ -49,6 +52,17 @@ def make_loop(
     one pass scores the vicinity draws and the clean validation images; the criterion decides
     whether the state is the best so far (section 3.1). An epoch that ends in a value that is not
     finite is undone: the state keeps what was before it, and `failed`.
+
+    A method with outlier exposure sees half of each batch augmented, rounded down: none of a
+    batch of one image.
+
+    Args:
+        backbone: the network.
+        method: what distance means, and its loss.
+        augment: makes the vicinity of the validation images.
+        recipe: the constants.
+        parallelism: as for `parallel.everywhere`.
+        exposure: augments the training images, where the method wants it; None: `augment`.
 
     Returns:
         `(state, inputs, until) -> state`. The memory of the given state is reused.
@@ -58,15 +72,31 @@ def make_loop(
     per_device = -(-batch // parallel.mesh().size)
 
     def judge(parameters, inputs, images, masks):
-        """Level maps, losses [n], and whether each level's maps, and the losses, are finite."""
-        variables = join(parameters, inputs.fixed)
-        maps = objective.maps(inputs.references, backbone.levels(variables, images))
-        losses = objective.loss(maps, masks)
-        return maps, losses, jnp.stack([jnp.isfinite(x).all() for x in (*maps, losses)])
+        """Level scores, losses [n], and whether each level's maps, and the losses, are finite."""
+        levels = backbone.levels(join(parameters, inputs.fixed), images)
+        maps = method.level_maps(inputs.references, levels)
+        losses = method.loss(maps, masks)
+        scores = method.level_scores(inputs.references, levels, maps)
+        return scores, losses, jnp.stack([jnp.isfinite(x).all() for x in (*maps, losses)])
 
-    def loss_function(parameters, inputs, images, masks, valid):
+    @functools.partial(jax.value_and_grad, has_aux=True)
+    def loss_and_gradient(parameters, inputs, images, masks, valid):
         _, losses, finite = judge(parameters, inputs, images, masks)
         return jnp.where(valid, losses, 0.0).sum(), finite
+
+    def summed_gradient(parameters, inputs, *batch):
+        """Sum of the losses, whether all is finite, and the gradient, a few images at a time."""
+        n, size = batch[0].shape[:2]
+        at_once = images_at_once(n, size, gradient=True)
+        parts = [x.reshape(-1, at_once, *x.shape[1:]) for x in batch]
+
+        def add(total, part):
+            (loss, finite), gradient = loss_and_gradient(parameters, inputs, *part)
+            return jax.tree.map(jnp.add, total, (loss, gradient)), finite
+
+        zeros = jax.tree.map(jnp.zeros_like, (jnp.zeros(()), parameters))
+        (loss, gradient), finite = lax.scan(add, zeros, tuple(parts))
+        return loss, finite.all(0), gradient
 
     @jax.value_and_grad
     def penalty(parameters, pretrained):
@@ -80,14 +110,14 @@ def make_loop(
         parameters, optimiser_state = carry
         chosen, valid, key = xs
         images = parallel.take(inputs.training, chosen)
-        if objective.outlier_exposure:
-            # The order is random, so any half of the batch will do.
-            wanted = parallel.own_part(jnp.arange(len(chosen)) < batch // 2)
+        if method.exposure:
+            # The order is random, so any half of the real images will do; they come first.
+            wanted = parallel.own_part(jnp.arange(len(chosen)) < valid.sum() // 2)
             first = parallel.first_of(per_device)
-            images, masks = draw(key, images, augment, wanted, first)
+            images, masks = draw(key, images, exposure or augment, wanted, first)
         else:
             masks = jnp.zeros(images.shape[:3], bool)
-        (loss, finite), gradient = jax.value_and_grad(loss_function, has_aux=True)(
+        loss, finite, gradient = summed_gradient(
             parameters, inputs, images, masks, parallel.own_part(valid)
         )
         loss, gradient = parallel.summed((loss, gradient))
@@ -98,7 +128,8 @@ def make_loop(
             )
         updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
-        return (parameters, optimiser_state), (loss * valid.sum(), finite)
+        norms = optax.tree.norm(gradient), optax.tree.norm(updates)
+        return (parameters, optimiser_state), (loss * valid.sum(), norms, finite)
 
     def train_epoch(state, inputs, key):
         n = len(inputs.training.place)
@@ -108,36 +139,35 @@ def make_loop(
         valid = jnp.arange(steps * batch) < n
         chosen, valid = (jax.vmap(parallel.filled)(x.reshape(steps, batch)) for x in (order, valid))
         xs = (chosen, valid, jax.random.split(noise_key, steps))
-        carry, (losses, finite) = lax.scan(
+        carry, (losses, norms, finite) = lax.scan(
             lambda carry, xs: step(carry, xs, inputs), (state.parameters, state.optimiser), xs
         )
-        return carry, losses.sum() / n, finite.all(0)
+        gradient_norm, update_norm = (norm.mean() for norm in norms)
+        return carry, (losses.sum() / n, gradient_norm, update_norm), finite.all(0)
 
     def validate(parameters, inputs, key):
         draws = inputs.draws
         if recipe.redraw:
             draws = draw_vicinity(key, inputs.validation, augment, recipe)
         images = jnp.concatenate([draws.images, inputs.validation.images])
-        m, steps = len(images), -(-len(images) // per_device)
-        images = jnp.pad(images, ((0, steps * per_device - m), *((0, 0),) * 3))
+        m, at_once = len(images), images_at_once(per_device, images.shape[1])
+        steps = -(-m // at_once)
+        images = jnp.pad(images, ((0, steps * at_once - m), *((0, 0),) * 3))
 
         def score(images):
             unmarked = jnp.zeros(images.shape[:3], bool)
-            maps, losses, finite = judge(parameters, inputs, images, unmarked)
-            return level_scores(maps, objective.aggregation).T, losses, finite
+            return judge(parameters, inputs, images, unmarked)
 
-        scores, losses, finite = lax.map(
-            score, images.reshape(steps, per_device, *images.shape[1:])
-        )
-        scores = scores.reshape(steps * per_device, -1)
+        scores, losses, finite = lax.map(score, images.reshape(steps, at_once, *images.shape[1:]))
+        scores = scores.reshape(steps * at_once, -1)
         drawn = parallel.gathered(scores[: len(draws.images)])[: len(draws.anomalous)]
         clean, losses = (
             parallel.gathered(x[len(draws.images) : m])[inputs.validation.place]
             for x in (scores, losses.reshape(-1))
         )
-        if recipe.level_weights == "standardised":
-            drawn *= level_weights(clean.T)
-        return vicinity_auroc(drawn.mean(1), draws.anomalous), losses.mean(), finite.all(0)
+        weights = level_weights(clean) if recipe.level_weights == "standardised" else None
+        area = vicinity_auroc(weighted_mean(drawn, weights), draws.anomalous)
+        return area, losses.mean(), finite.all(0)
 
     def advance(state, inputs):
         """One epoch; the first call only validates the pre-trained state, as epoch 0."""
@@ -145,12 +175,12 @@ def make_loop(
         key = jax.random.wrap_key_data(inputs.key)
         train_key, draw_key = jax.random.split(jax.random.fold_in(key, epoch))
         levels_and_loss = len(inputs.references) + 1
-        (parameters, optimiser_state), loss, trained = lax.cond(
+        (parameters, optimiser_state), measured, trained = lax.cond(
             epoch > 0,
             lambda: train_epoch(state, inputs, train_key),
             lambda: (
                 (state.parameters, state.optimiser),
-                jnp.array(jnp.nan, jnp.float32),
+                (jnp.float32(jnp.nan),) * 3,
                 jnp.ones(levels_and_loss, bool),
             ),
         )
@@ -172,10 +202,10 @@ def make_loop(
             best=jnp.where(better, criterion, state.best),
             best_epoch=jnp.where(better, epoch, state.best_epoch),
             failed=state.failed,
-            history=type(state.history)(
-                loss=state.history.loss.at[epoch].set(loss),
-                validation_loss=state.history.validation_loss.at[epoch].set(validation_loss),
-                vicinity_auroc=state.history.vicinity_auroc.at[epoch].set(area),
+            history=jax.tree.map(
+                lambda column, value: column.at[epoch].set(value),
+                state.history,
+                History(*measured, validation_loss, area),
             ),
         )
         failed = state._replace(failed=jnp.argmin(finite).astype(jnp.int32))

@@ -32,4 +32,6 @@ def read_metrics(folder: Path) -> History:
     """The history that `write_metrics` left in `folder`, float32 [epochs + 1] with row 0 first."""
     lines = (folder / _FILE).read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
-    return History(*(np.array([row[name] for row in rows], np.float32) for name in History._fields))
+    # What an earlier version did not measure is NaN.
+    columns = ([row.get(name) for row in rows] for name in History._fields)
+    return History(*(np.array(column, np.float32) for column in columns))

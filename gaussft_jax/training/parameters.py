@@ -1,6 +1,7 @@
 """Which parameters are tuned."""
 
 import re
+from collections.abc import Callable
 
 from flax.traverse_util import flatten_dict, unflatten_dict
 
@@ -9,12 +10,15 @@ from gaussft_jax.backbones import Variables
 __all__ = ["join", "split"]
 
 
-def split(variables: Variables, trainable: str) -> tuple[dict, dict]:
+def split(
+    variables: Variables, trainable: str, first_level: Callable[[str], int]
+) -> tuple[dict, dict]:
     """The parameters that are tuned, and all other variables.
 
     Args:
         variables: `params` and `batch_stats`.
         trainable: as in `Recipe`.
+        first_level: of the network, the first level that depends on a parameter.
 
     Returns:
         Two flat dictionaries {path: array}; the statistics are always in the second.
@@ -22,7 +26,7 @@ def split(variables: Variables, trainable: str) -> tuple[dict, dict]:
     Raises:
         ValueError: `trainable` is none of the known words.
     """
-    chosen = _rule(trainable)
+    chosen = _rule(trainable, first_level)
     tuned, fixed = {}, {}
     for path, leaf in flatten_dict(variables, sep="/").items():
         collection, _, rest = path.partition("/")
@@ -35,19 +39,11 @@ def join(tuned: dict, fixed: dict) -> Variables:
     return unflatten_dict(tuned | fixed, sep="/")
 
 
-def _rule(trainable: str):
+def _rule(trainable: str, first_level: Callable[[str], int]):
     if trainable == "all":
         return lambda path: True
     if trainable == "affine":
-        return lambda path: "/norm/" in path
-    if match := re.fullmatch(r"level ([0-8])", trainable):
-        return lambda path: _level(path) >= int(match[1])
-    raise ValueError(f"trainable={trainable!r}; choose all, affine, or level 0 ... level 8")
-
-
-def _level(path: str) -> int:
-    """The first level that depends on a parameter."""
-    module = path.split("/")[0]
-    if module.startswith("stage"):
-        return int(module[len("stage")])
-    return 0 if module == "stem" else 8
+        return lambda path: "/norm/" in f"/{path}"
+    if match := re.fullmatch(r"level (\d+)", trainable):
+        return lambda path: first_level(path) >= int(match[1])
+    raise ValueError(f"trainable={trainable!r}; choose all, affine, or level 0, level 1, ...")

@@ -21,11 +21,15 @@ class History(NamedTuple):
 
     Attributes:
         loss: mean training loss, float32 [epochs + 1].
+        gradient_norm: mean over the steps of the gradient's Euclidean norm, float32 [epochs + 1].
+        update_norm: likewise of the change of the parameters.
         validation_loss: mean loss of the clean validation images, float32 [epochs + 1].
         vicinity_auroc: fraction, float32 [epochs + 1].
     """
 
     loss: Float[Array, " epochs"]
+    gradient_norm: Float[Array, " epochs"]
+    update_norm: Float[Array, " epochs"]
     validation_loss: Float[Array, " epochs"]
     vicinity_auroc: Float[Array, " epochs"]
 
@@ -63,7 +67,7 @@ class Inputs(NamedTuple):
         key: data of the random key of the run's seed and fold.
         pretrained: the tuned parameters before training.
         fixed: all other variables of the network.
-        references: of the objective.
+        references: of the method.
         training: good images, split over the devices.
         validation: good images, likewise.
         draws: the vicinity of `validation`, drawn once.

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, Variables
-from gaussft_jax.objectives import Objective
+from gaussft_jax.methods import Method
 from gaussft_jax.parallel import SAME
 from gaussft_jax.training.checkpoints import Checkpoints
 from gaussft_jax.training.loop import finished, make_loop, make_optimiser
@@ -22,7 +22,10 @@ from gaussft_jax.training.state import DRAWS, ROWS, History, Inputs, TrainState,
 from gaussft_jax.training.validation import draw_vicinity
 from gaussft_jax.vicinity import Augmentation
 
-__all__ = ["NotFiniteError", "Tuned", "Tuner"]
+__all__ = ["NotFiniteError", "Task", "Tuned", "Tuner"]
+
+# A checkpoint holds the parameters four times; a killed run repeats fewer epochs than this.
+_EPOCHS_PER_SAVE = 5
 
 
 class NotFiniteError(ArithmeticError):
@@ -45,20 +48,42 @@ class Tuned(NamedTuple):
     best_epoch: int
 
 
+class Task(NamedTuple):
+    """What a network is tuned to.
+
+    Attributes:
+        variables: pre-trained.
+        references: of the method, fitted on `training`.
+        training: good images, uint8 [n s s 3], or this process's share of them.
+        validation: good images, uint8 [v s s 3], likewise.
+        key: random key of the run and fold.
+    """
+
+    variables: Variables
+    references: Any
+    training: UInt8[np.ndarray, "n s s 3"] | parallel.Share
+    validation: UInt8[np.ndarray, "v s s 3"] | parallel.Share
+    key: PRNGKeyArray
+
+
 class Tuner:
-    """Tunes a backbone under an objective; compiled once for all folds of equal size."""
+    """Tunes a backbone under a method; compiled once for all tasks of equal size."""
 
     def __init__(
         self,
         backbone: Backbone,
-        objective: Objective,
+        method: Method,
         augment: Augmentation,
         recipe: Recipe,
         parallelism: parallel.Parallelism = "jit",
+        exposure: Augmentation | None = None,
     ):
-        self._recipe, self._parallelism = recipe, parallelism
+        if not method.tunable:
+            raise ValueError(f"the method {method.name} has no loss to tune to")
+        self.recipe, self._parallelism = recipe, parallelism
+        self._first_level = backbone.module.first_level
         self._optimiser = make_optimiser(recipe)
-        self.loop = make_loop(backbone, objective, augment, recipe, parallelism)
+        self.loop = make_loop(backbone, method, augment, recipe, parallelism, exposure)
         self._draw = parallel.everywhere(
             lambda key, images: draw_vicinity(
                 jax.random.wrap_key_data(key), images, augment, recipe
@@ -68,62 +93,48 @@ class Tuner:
             parallelism,
         )
 
-    def tune(
-        self,
-        variables: Variables,
-        references: Any,
-        training: UInt8[np.ndarray, "n s s 3"] | parallel.Share,
-        validation: UInt8[np.ndarray, "v s s 3"] | parallel.Share,
-        key: PRNGKeyArray,
-        folder: str | Path,
-        epochs_per_call: int = 1,
-    ) -> Tuned:
+    def tune(self, task: Task, folder: str | Path, epochs_per_call: int = 1) -> Tuned:
         """Tune until the recipe's criterion says stop; goes on from the checkpoint in `folder`.
 
         Args:
-            variables: pre-trained.
-            references: of the objective, fitted on `training`.
-            training: good images, uint8 [n s s 3], or this process's share of them.
-            validation: good images, uint8 [v s s 3], likewise.
-            key: random key of the run and fold.
+            task: network and images.
             folder: for `checkpoint/` and `metrics.jsonl` (a line per epoch).
-            epochs_per_call: epochs between two checkpoints; changes no result.
+            epochs_per_call: epochs between two looks at the state; changes no result.
 
         Raises:
+            ValueError: too few images to validate by.
             NotFiniteError: names epoch and level; the last good state stays in the checkpoint.
         """
-        for state in self.states(
-            variables, references, training, validation, key, folder, epochs_per_call
-        ):
+        for state in self.states(task, folder, epochs_per_call):
             last = state
         epochs = int(last.epoch)
         history = History(*(np.asarray(column)[: epochs + 1] for column in last.history))
-        return Tuned(self.best(last, variables), history, epochs, int(last.best_epoch))
+        return Tuned(self.best(last, task.variables), history, epochs, int(last.best_epoch))
 
     def states(
-        self,
-        variables: Variables,
-        references: Any,
-        training: UInt8[np.ndarray, "n s s 3"] | parallel.Share,
-        validation: UInt8[np.ndarray, "v s s 3"] | parallel.Share,
-        key: PRNGKeyArray,
-        folder: str | Path,
-        epochs_per_call: int = 1,
+        self, task: Task, folder: str | Path, epochs_per_call: int = 1
     ) -> Iterator[TrainState]:
         """The state to go on from, and that after each call of the loop; arguments as for `tune`.
 
-        A state is in the checkpoint before it is given out, and gone when the next is asked for.
+        A state is gone when the next is asked for. Every few epochs, and at the end, it is in the
+        checkpoint before it is given out.
 
         Raises:
-            NotFiniteError: as for `tune`.
+            ValueError, NotFiniteError: as for `tune`.
         """
-        folder, recipe = Path(folder), self._recipe
-        draw_key, train_key = (np.asarray(jax.random.key_data(k)) for k in jax.random.split(key))
-        tuned, fixed = self._split(variables)
-        validation = parallel.parts(parallel.share(validation).rows(), ROWS, self._parallelism)
+        folder, recipe = Path(folder), self.recipe
+        self._check(len(task.validation))
+        draw_key, train_key = (
+            np.asarray(jax.random.key_data(k)) for k in jax.random.split(task.key)
+        )
+        tuned, fixed = self._split(task.variables)
+        training, validation = (
+            parallel.parts(parallel.share(images).rows(), ROWS, self._parallelism)
+            for images in (task.training, task.validation)
+        )
         inputs = Inputs(
-            *parallel.parts((train_key, tuned, fixed, references), SAME, self._parallelism),
-            training=parallel.parts(parallel.share(training).rows(), ROWS, self._parallelism),
+            *parallel.parts((train_key, tuned, fixed, task.references), SAME, self._parallelism),
+            training=training,
             validation=validation,
             draws=self._draw(draw_key, validation),
         )
@@ -133,13 +144,18 @@ class Tuner:
             yield state
         with tqdm(total=recipe.max_epochs, desc="tune", unit=" epochs") as progress:
             _show(progress, state, recipe)
+            saved = int(state.epoch)
             state = parallel.parts(state, SAME, self._parallelism)
             while not finished(state, recipe):
                 until = np.int32(min(int(state.epoch) + epochs_per_call, recipe.max_epochs))
                 state = jax.block_until_ready(self.loop(state, inputs, until))
                 if state.failed >= 0:
-                    raise _failure(state, len(references), folder)
-                checkpoints.save(state)
+                    if int(state.epoch) > saved:
+                        checkpoints.save(state._replace(failed=np.int32(-1)))
+                    raise _failure(state, len(task.references), folder)
+                if int(state.epoch) - saved >= _EPOCHS_PER_SAVE or finished(state, recipe):
+                    checkpoints.save(state)
+                    saved = int(state.epoch)
                 if parallel.is_first():
                     write_metrics(folder, state)
                 _show(progress, state, recipe)
@@ -150,8 +166,23 @@ class Tuner:
         """The variables of the state's best epoch, on the host."""
         return join(jax.tree.map(np.asarray, state.best_parameters), self._split(variables)[1])
 
+    def _check(self, validation: int) -> None:
+        """Refuse what could not be validated, before the time is spent."""
+        recipe = self.recipe
+        if recipe.stopping == "vicinity" and recipe.draws_per_image * validation < 2:
+            raise ValueError(
+                f"{recipe.draws_per_image} draw of {validation} validation image cannot tell good "
+                "from augmented: give more images or draws_per_image"
+            )
+        if recipe.level_weights == "standardised" and validation < 2:
+            raise ValueError(
+                f"level_weights=standardised needs at least 2 validation images, there is "
+                f"{validation}: give more images, or level_weights=equal"
+            )
+
     def _split(self, variables):
-        return split(jax.tree.map(np.asarray, variables), self._recipe.trainable)
+        host = jax.tree.map(np.asarray, variables)
+        return split(host, self.recipe.trainable, self._first_level)
 
 
 def _failure(state: TrainState, levels: int, folder: Path) -> NotFiniteError:
@@ -168,8 +199,9 @@ def _show(progress: tqdm, state: TrainState, recipe: Recipe) -> None:
     if epoch < 0:
         return
     progress.n = epoch
+    loss = {"loss": f"{float(state.history.loss[epoch]):.3f}"} if epoch else {}
     progress.set_postfix(
-        loss=f"{float(state.history.loss[epoch]):.3f}",
+        loss,
         auroc=f"{100 * float(state.history.vicinity_auroc[epoch]):.2f}",
         best=int(state.best_epoch),
         patience=recipe.patience - epoch + int(state.best_epoch),

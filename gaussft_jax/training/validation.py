@@ -37,7 +37,8 @@ def draw_vicinity(
         key: random key.
         images: good validation images.
         augment: as from `vicinity`.
-        recipe: says how many draws there are for each image, and how likely one is augmented.
+        recipe: says how many draws there are for each image, and how likely one is augmented. Both
+            kinds are among them, where there are two draws or more.
 
     Reference:
         Section 3.1 and 4.2 of the paper.
@@ -46,6 +47,9 @@ def draw_vicinity(
     count = recipe.draws_per_image * len(images.place)
     chosen = jax.random.randint(which, (count,), 0, len(images.place))
     anomalous = jax.random.bernoulli(label, recipe.augmented, (count,))
+    # Of one kind alone, as few draws may be, no AUROC exists.
+    anomalous = anomalous.at[0].set(anomalous[0] & ~anomalous[1:].all())
+    anomalous = anomalous.at[-1].set(anomalous[-1] | ~anomalous[:-1].any())
     chosen, wanted = parallel.filled(chosen), parallel.filled(anomalous)
     drawn = parallel.take(images, chosen)
     first = parallel.first_of(len(drawn))

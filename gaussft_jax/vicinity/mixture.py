@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Int, PRNGKeyArray, UInt8
 from gaussft_jax.vicinity.augmix import augmix
 from gaussft_jax.vicinity.confetti import confetti
 from gaussft_jax.vicinity.cutout import cutout
+from gaussft_jax.vicinity.cutpaste import patch, scar
 
 __all__ = ["Augmentation", "draw", "mixture", "vicinity"]
 
@@ -43,7 +44,8 @@ def vicinity(name: str, severity: float = 3.0) -> Augmentation:
     """The augmentation that a config names: a jitted `(key, image) -> (image, mask)`.
 
     Args:
-        name: `augmix`, `cutout`, `confetti`, or `all` for their mixture.
+        name: `augmix`, `cutout`, `confetti`, or `all` for their mixture, as in the paper; `patch`
+            or `scar` for CutPaste's.
         severity: of AugMix, above 0.1 and at most 10; the paper uses 3..7.
 
     Returns:
@@ -64,6 +66,7 @@ def vicinity(name: str, severity: float = 3.0) -> Augmentation:
         "confetti": confetti,
     }
     schemes["all"] = mixture(list(schemes.values()))
+    schemes |= {"patch": patch, "scar": scar}
     if name not in schemes:
         raise ValueError(f"unknown vicinity {name!r}: take one of {', '.join(schemes)}")
     return schemes[name]

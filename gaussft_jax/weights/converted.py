@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from gaussft_jax.arrays import load_arrays, save_arrays
-from gaussft_jax.files import read_json, write_json
+from gaussft_jax.files import read_json, replacing_folder, write_json
 
-__all__ = ["is_converted", "load_converted", "save_converted"]
+__all__ = ["METADATA", "is_converted", "load_converted", "save_converted"]
 
 _ARRAYS = "weights.safetensors"
-_METADATA = "weights.json"
+METADATA = "weights.json"
 
 
 def is_converted(folder: Path) -> bool:
     """Whether `folder` was written by `save_converted`."""
-    return (folder / _METADATA).exists()
+    return (folder / METADATA).exists()
 
 
 def save_converted(
@@ -34,10 +34,13 @@ def save_converted(
         arrays: variables of a network by `/`-joined name.
         metadata: `name`, `source`, `source_sha256` and `licence`; `sha256`, that of
             weights.safetensors, is added to it.
+
+    Raises:
+        FileExistsError: the folder holds files, but no converted weights.
     """
-    folder = Path(folder)
-    digest = save_arrays(folder / _ARRAYS, arrays)
-    write_json(folder / _METADATA, {**metadata, "sha256": digest})
+    with replacing_folder(folder, METADATA) as beside:
+        digest = save_arrays(beside / _ARRAYS, arrays)
+        write_json(beside / METADATA, {**metadata, "sha256": digest})
 
 
 def load_converted(folder: str | Path) -> dict[str, np.ndarray]:
@@ -47,7 +50,7 @@ def load_converted(folder: str | Path) -> dict[str, np.ndarray]:
         FileNotFoundError: the folder holds no converted weights.
         ValueError: weights.safetensors is not the file that weights.json describes.
     """
-    metadata = Path(folder) / _METADATA
+    metadata = Path(folder) / METADATA
     try:
         expected = read_json(metadata)["sha256"]
     except (KeyError, TypeError, ValueError) as error:

@@ -1,14 +1,18 @@
 """Files fetched over HTTP: resumed, checked by sha256, and in place only when whole."""
 
 import http.client
+import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from gaussft_jax.files import sha256_of
+from gaussft_jax.files import sha256_of, write_text
 
 __all__ = ["download", "verify"]
 
@@ -21,7 +25,8 @@ def download(address: str, path: Path, sha256: str) -> None:
     """Put the file at `address` to `path`, with a progress bar on stderr.
 
     The bytes go to `path.part`, which a later call carries on with, and are renamed once their
-    sha256 is right.
+    sha256 is right. Of several processes or threads that want the file, one fetches it; the others
+    wait and verify it.
 
     Args:
         address: http or https.
@@ -33,6 +38,28 @@ def download(address: str, path: Path, sha256: str) -> None:
         ValueError: the bytes are others than expected; they are deleted.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path):
+        if not path.exists():
+            _fetch_whole(address, path, sha256)
+        verify(path, sha256)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else fetches `path` meanwhile; the system frees the lock of a process that dies."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"{path.name}: waiting for another process that fetches it", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _fetch_whole(address: str, path: Path, sha256: str) -> None:
     part = path.with_name(f"{path.name}.part")
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -48,7 +75,6 @@ def download(address: str, path: Path, sha256: str) -> None:
         part.unlink()
         raise ValueError(f"{address} gave a file of sha256 {digest} instead of {sha256}...")
     part.replace(path)
-    verify(path, sha256)
 
 
 def _fetch(address: str, part: Path) -> None:
@@ -102,4 +128,4 @@ def verify(path: Path, sha256: str) -> None:
             f"changed; delete it (and {record.name}) to have it fetched again"
         )
     if not record.exists():
-        record.write_text(f"{digest}  {path.name}\n")
+        write_text(record, f"{digest}  {path.name}\n")

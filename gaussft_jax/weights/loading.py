@@ -1,14 +1,14 @@
 """Any weight file, told by its content, as the variables of a network."""
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from gaussft_jax.arrays import load_arrays
 from gaussft_jax.weights.converted import load_converted
-from gaussft_jax.weights.renaming import check, our_names, rename
+from gaussft_jax.weights.renaming import check
 from gaussft_jax.weights.torch_file import read_torch
 
 __all__ = ["load_weights", "read_weights"]
@@ -29,13 +29,16 @@ def read_weights(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def load_weights(
-    path: str | Path, repeats: Sequence[int], expected: Mapping[str, tuple[int, ...]]
+    path: str | Path,
+    read: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]],
+    expected: Mapping[str, tuple[int, ...]],
 ) -> dict[str, np.ndarray]:
-    """The variables of an EfficientNet from a converted folder, a PyTorch or a safetensors file.
+    """The variables of a network from a converted folder, a PyTorch or a safetensors file.
 
     Args:
-        path: folder or file; lukemelas, efficientnet-lite, timm and torchvision names are known.
-        repeats: blocks in each of the seven stages.
+        path: folder or file.
+        read: from the arrays of another project's file to the network's own, as `Backbone.read`;
+            not asked where the names in the file are ours.
         expected: shape of every variable by `/`-joined name.
 
     Returns:
@@ -47,10 +50,10 @@ def load_weights(
     """
     path = Path(path)
     source = load_converted(path) if path.is_dir() else read_weights(path)
+    ours = any(name.startswith("params/") for name in source)
     try:
-        names = our_names(source, repeats)
+        arrays = source if ours else read(source)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    arrays = rename(source, repeats)
-    check(arrays, expected, path, {ours: theirs for theirs, ours in names.items()})
-    return arrays
+    check(arrays, expected, path)
+    return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from gaussft_jax.backbones.depthwise import depthwise_convolution, padding_of
+from gaussft_jax.backbones.efficientnet.depthwise import depthwise_convolution, padding_of
 
 
 def _native(x, kernel, stride, pads):

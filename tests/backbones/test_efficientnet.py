@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from gaussft_jax.backbones import load_backbone
-from gaussft_jax.backbones.efficientnet import _ConvNorm
+from gaussft_jax.backbones.layers import ConvNorm
 
 
 def _unfolded(next_function, args, kwargs, context):
     """Convolution first, then (y - mean) / sqrt(var + epsilon) * scale + bias."""
     module = context.module
-    if not isinstance(module, _ConvNorm):
+    if not isinstance(module, ConvNorm):
         return next_function(*args, **kwargs)
     parameters, statistics = module.variables["params"], module.variables["batch_stats"]["norm"]
     y = module.convolve(args[0], parameters["conv"]["kernel"])

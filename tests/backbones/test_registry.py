@@ -5,16 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gaussft_jax.backbones import SPECIFICATIONS, create, load_backbone
+from gaussft_jax.backbones import create, load_backbone
+from gaussft_jax.backbones.efficientnet.specification import SPECIFICATIONS
 
 
 def _level_shapes(name, size):
     backbone = create(name)
-    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.uint8)
-    variables = jax.eval_shape(
-        backbone.module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
-    )
-    return [level.shape[1::2] for level in jax.eval_shape(backbone.levels, variables, image)]
+    return [level.shape[1::2] for level in backbone.abstract_levels(size)]
 
 
 def test_levels_of_b4():
@@ -32,12 +29,23 @@ def test_levels_of_lite0():
     ]  # fmt: skip
 
 
+def test_levels_of_resnets():
+    assert _level_shapes("resnet18", 224) == [(112, 64), (56, 64), (28, 128), (14, 256), (7, 512)]
+    assert _level_shapes("wide-resnet50-2", 225) == [
+        (113, 64), (57, 256), (29, 512), (15, 1024), (8, 2048)
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("name", "parameters", "repeats"),
     [
         ("efficientnet-b0", 4_007_548, (1, 2, 2, 3, 3, 4, 1)),
         ("efficientnet-b4", 17_548_616, (2, 4, 4, 6, 6, 8, 2)),
         ("efficientnet-b7", 63_786_960, (4, 7, 7, 10, 10, 13, 4)),
+        ("resnet18", 11_176_512, (2, 2, 2, 2)),
+        ("resnet34", 21_284_672, (3, 4, 6, 3)),
+        ("resnet50", 23_508_032, (3, 4, 6, 3)),
+        ("wide-resnet50-2", 66_834_240, (3, 4, 6, 3)),
         ("torchvision-efficientnet-b4", 17_548_616, (2, 4, 4, 6, 6, 8, 2)),
     ],
 )
@@ -45,7 +53,8 @@ def test_number_of_parameters(name, parameters, repeats):
     backbone = create(name)
     shapes = backbone.shapes().items()
     assert sum(np.prod(s) for name, s in shapes if name.startswith("params")) == parameters
-    assert backbone.repeats == repeats
+    assert backbone.millions == round(parameters / 1e6, 1)
+    assert backbone.module.specification.repeats == repeats
 
 
 def test_lite_keeps_stem_head_and_outer_stages():

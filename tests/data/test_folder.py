@@ -70,8 +70,13 @@ def test_names_with_spaces_and_beyond_ascii(tmp_path):
     ("names", "category", "error", "message"),
     [
         (["a/train/good/0.png", "b/train/good/0.png", "c/x.txt"], "d", FileNotFoundError, "a, b$"),
-        (["c/x.txt"], "d", FileNotFoundError, "none: a category is a folder with train/good"),
-        (["d/0.png"], "d", FileNotFoundError, r"d/train/good is not a folder: put"),
+        (["c/x.txt"], "d", FileNotFoundError, "it has none in a known layout"),
+        (
+            ["d/0.png"],
+            "d",
+            FileNotFoundError,
+            r"d is in no known layout: it holds 1 \.png; wanted: train/good",
+        ),
         (["d/train/good/0.txt"], "d", ValueError, r"d/train/good holds no image: put \.png"),
         (["d/train/good/0.png", "d/test/0.png"], "d", ValueError, "d/test is empty: put"),
         (["d/train/good/0.png", "d/test/cut/x"], "d", ValueError, "d/test/cut holds no image"),
@@ -112,3 +117,13 @@ def test_real_categories(real_data, name, train, test, good):
     assert [image.label != "good" for image in category.test] == marked.tolist()
     assert (~marked).sum() == good
     assert read_images(category.train[:9], 32, progress=False).std() > 1
+
+
+def test_two_images_do_not_share_a_mask(tmp_path):
+    touch(tmp_path, "nut/train/good/0.png", "nut/test/good/0.png", "nut/test/good/0.jpg")
+    touch(tmp_path, "nut/test/cut/000.png", "nut/test/cut/000.jpg", "nut/test/cut/1.png")
+    assert len(read_category(tmp_path, "nut").test) == 5
+    touch(tmp_path, "nut/ground_truth/cut/000_mask.png", "nut/ground_truth/cut/1_mask.png")
+    with pytest.raises(ValueError, match=r"cut/000.jpg and .*cut/000.png are named alike") as error:
+        read_category(tmp_path, "nut")
+    assert "\n" not in str(error.value)

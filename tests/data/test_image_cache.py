@@ -81,3 +81,13 @@ def test_it_can_be_turned_off(files, decoded, tmp_path, monkeypatch):
     read_images(files, 16)
     assert len(decoded) == 40
     assert not (tmp_path / "cache").exists()
+
+
+def test_arrays_of_others_in_its_folder_stay(files, tmp_path, monkeypatch):
+    folder = tmp_path / "cache" / "images"
+    folder.mkdir(parents=True)
+    np.save(folder / "mine.npy", np.zeros(9999))
+    os.utime(folder / "mine.npy", (1, 1))
+    monkeypatch.setenv("GAUSSFT_IMAGE_CACHE_GB", "2e-5")
+    read_images(files, 16)
+    assert (folder / "mine.npy").exists()

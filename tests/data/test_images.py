@@ -57,12 +57,12 @@ def example(mode, rng):
     ("suffix", "mode"),
     [(suffix, mode) for suffix in ("png", "tif") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")]
     + [("bmp", mode) for mode in ("1", "L", "P", "RGB")]
-    + [("png", "I;16"), ("tif", "I;16")],
+    + [("png", "I;16"), ("tif", "I;16"), ("webp", "RGB"), ("webp", "RGBA")],
 )
 def test_lossless_formats(tmp_path, rng, suffix, mode):
     image, expected = example(mode, rng)
     path = tmp_path / f"ein bild ü.{suffix}"
-    image.save(path)
+    image.save(path, **({"lossless": True, "exact": True} if suffix == "webp" else {}))
     np.testing.assert_array_equal(read_image(path, SIZE), expected)
 
 
@@ -148,7 +148,9 @@ def test_images_keep_their_order(tmp_path, rng, capsys):
 
     for broken in (21, 12):
         paths[broken].write_bytes(b"")
-    with pytest.raises(ImageError, match=r"12\.png: not an image in PNG, JPEG, BMP, TIFF; replace"):
+    with pytest.raises(
+        ImageError, match=r"12\.png: not an image in PNG, JPEG, BMP, TIFF, WEBP; replace"
+    ):
         read_images(paths, SIZE, progress=False)
 
 

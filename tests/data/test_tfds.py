@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 
+import miniatures
 import numpy as np
 import pytest
 from conftest import REPOSITORY
@@ -34,8 +35,8 @@ def data_dir(prepared, monkeypatch):
 @pytest.mark.parametrize("category", ["bolt", "nut"])
 def test_a_prepared_category_is_that_of_the_folder(parts, data_dir, category):
     folder = data.read_category(parts, category)
-    records = data.read_tfds_category("tfds:mvtec_layout", category)
-    assert data.is_tfds("tfds:mvtec_layout") and not data.is_tfds(parts)
+    records = data.read_category("tfds:mvtec_layout", category)
+    assert data.categories("tfds:mvtec_layout") == ("bolt", "nut")
     assert [file.name for file in records.train] == [file.name for file in folder.train]
     for ours, theirs in zip(records.test, folder.test, strict=True):
         assert (ours.label, ours.path.name) == (theirs.label, theirs.path.name)
@@ -48,6 +49,28 @@ def test_a_prepared_category_is_that_of_the_folder(parts, data_dir, category):
         assert masks.any()
         np.testing.assert_array_equal(masks, expected)
     assert "tensorflow" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "make", [miniatures.mvtec_loco, miniatures.mvtec_ad2, miniatures.kolektor, miniatures.btad]
+)
+def test_a_category_of_any_layout_is_prepared(tmp_path, monkeypatch, make):
+    from gaussft_jax.data.tfds_builder import MvtecLayout
+
+    name = make(tmp_path)
+    expected = data.read_category(tmp_path, name)
+    MvtecLayout(tmp_path, name, tmp_path / "tfds").download_and_prepare()
+    monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path / "tfds"))
+    category = data.read_category("tfds:mvtec_layout", name)
+    assert [test.name for test in category.test] == [test.name for test in expected.test]
+    assert category.splits.keys() == expected.splits.keys()
+    for split, files in expected.splits.items():
+        if files:
+            mine, yours = (data.read_images(x, 32) for x in (category.splits[split], files))
+            np.testing.assert_array_equal(mine, yours)
+    masks, of_folder = (data.read_masks(x.test, 32) for x in (category, expected))
+    assert masks.any()
+    np.testing.assert_array_equal(masks, of_folder)
 
 
 def _test_files(*categories):
@@ -79,22 +102,33 @@ def test_a_class_of_any_data_set_against_the_rest(tmp_path, monkeypatch, rng):
 
     Shapes(data_dir=tmp_path, file_format="array_record").download_and_prepare()
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))
-    category = data.read_tfds_category("tfds:shapes", "ring")
+    category = data.read_category("tfds:shapes", "ring")
     np.testing.assert_array_equal(data.read_images(category.train, 10), pixels[1:8:2])
     assert [test.label for test in category.test] == ["disc", "disc", "good", "good"]
     assert [test.path.name for test in category.test] == ["00000", "00002", "00001", "00003"]
     assert data.read_masks(category.test, 10) is None
+    assert data.categories("tfds:shapes") == ("disc", "ring")
     with pytest.raises(ValueError, match=r"no class 'cube'; it has: disc, ring"):
-        data.read_tfds_category("tfds:shapes", "cube")
+        data.read_category("tfds:shapes", "cube")
 
 
 def test_what_is_not_prepared_is_named_with_the_remedy(data_dir):
     with pytest.raises(FileNotFoundError, match=r"neither mvtec_layout/washer.*scripts/prepare"):
-        data.read_tfds_category("tfds:mvtec_layout", "washer")
+        data.read_category("tfds:mvtec_layout", "washer")
+    with pytest.raises(FileNotFoundError, match=r"no category: give .*/CATEGORY of bolt, nut$"):
+        data.read_good("tfds:mvtec_layout")
+
+
+def test_what_is_not_prepared_is_named_also_beside_its_builder(data_dir):
+    from gaussft_jax.data.tfds_builder import MvtecLayout
+
+    assert MvtecLayout.name == "mvtec_layout"  # which TFDS now knows, but cannot make
+    with pytest.raises(FileNotFoundError, match=r"neither mvtec_layout/washer.*scripts/prepare"):
+        data.read_category("tfds:mvtec_layout", "washer")
 
 
 def test_a_broken_image_is_named_by_data_set_split_and_number(data_dir, monkeypatch):
-    record = data.read_tfds_category("tfds:mvtec_layout", "bolt").train[3]
+    record = data.read_category("tfds:mvtec_layout", "bolt").train[3]
     monkeypatch.setattr(type(record), "open", lambda self, mode: io.BytesIO(b"broken"))
     with pytest.raises(data.ImageError, match=r"mvtec_layout/bolt/1.0.0, train 3: not an image"):
         data.read_image(record, 40)

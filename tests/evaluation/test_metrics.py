@@ -6,18 +6,30 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from gaussft_jax.evaluation import Scored, aupro, evaluate, mean_and_sem, rank_metrics, summarise
+from gaussft_jax.evaluation import (
+    Scored,
+    aupimo,
+    aupro,
+    evaluate,
+    mean_and_sem,
+    rank_metrics,
+    summarise,
+)
 
+# Maps as small as these have fewer pixels than AUPIMO's smallest rate needs.
+TOO_SMALL = {
+    "aupimo": "a false positive rate of 1e-05 needs 100000 pixels of good images, there are 243"
+}
 LABELS = ("good", "hole", "crack", "good", "hole", "crack", "good")
 
 
-def random_scored(rng, labels=LABELS):
+def random_scored(rng, labels=LABELS, side=9):
     n = len(labels)
-    masks = np.zeros((n, 9, 9), bool)
+    masks = np.zeros((n, side, side), bool)
     for i, label in enumerate(labels):
         if label != "good":
             masks[i, 1:4, 1 : 3 + i % 3] = masks[i, 6:8, 5:8] = True
-    maps = (rng.integers(0, 9, (n, 9, 9)) + 2 * masks).astype(np.float32)
+    maps = (rng.integers(0, 9, masks.shape) + 2 * masks).astype(np.float32)
     names = tuple(f"{label}/{i:03d}.png" for i, label in enumerate(labels))
     return Scored(names, labels, rng.standard_normal(n), maps, masks)
 
@@ -37,10 +49,17 @@ def test_overall_figures(rng):
             "pixel_aupr": average_precision_score(*flat),
             "pixel_f1_max": rank_metrics(scored.maps, scored.masks).f1_max,
             "aupro": aupro(scored.maps, scored.masks),
+            "aupro_05": aupro(scored.maps, scored.masks, 0.05),
+            "aupimo": None,
         }
     )
     assert list(by_defect) == ["crack", "hole"]
-    assert notes == {}
+    assert notes == TOO_SMALL
+
+
+def test_aupimo_takes_the_good_images_by_their_label(rng):
+    scored = random_scored(rng, side=200)
+    assert evaluate(scored)[0]["aupimo"] == aupimo(scored.maps, scored.masks, ~scored.defective)
 
 
 def test_a_defect_is_set_against_the_good_images(rng):
@@ -59,7 +78,7 @@ def test_a_defect_is_set_against_the_good_images(rng):
 
 def test_without_masks_pixel_figures_are_none_with_one_note_each(rng):
     metrics, notes = evaluate(random_scored(rng)._replace(masks=None))
-    pixel = {"pixel_auroc", "pixel_aupr", "pixel_f1_max", "aupro"}
+    pixel = {"pixel_auroc", "pixel_aupr", "pixel_f1_max", "aupro", "aupro_05", "aupimo"}
     assert {key for key, value in metrics.items() if value is None} == pixel
     assert notes == dict.fromkeys(pixel, "no masks")
     assert metrics["by_defect"]["hole"]["aupro"] is None
@@ -79,7 +98,8 @@ def test_without_good_images_pixel_figures_remain(rng):
     metrics, notes = evaluate(random_scored(rng, labels=("hole", "hole")))
     assert metrics["image_auroc"] is None
     assert metrics["aupro"] is not None
-    assert notes.keys() == {"image_auroc", "image_aupr", "image_f1_max"}
+    assert notes.keys() == {"image_auroc", "image_aupr", "image_f1_max", "aupimo"}
+    assert notes["aupimo"] == "no good image"
 
 
 def test_a_defect_whose_masks_are_empty_has_its_own_note(rng):
@@ -88,11 +108,12 @@ def test_a_defect_whose_masks_are_empty_has_its_own_note(rng):
     metrics, notes = evaluate(scored)
     assert metrics["aupro"] is not None
     assert metrics["by_defect"]["crack"]["aupro"] is None
-    assert notes.keys() == {"by_defect.crack.pixel_auroc", "by_defect.crack.aupro"}
+    assert notes.keys() == {"aupimo", "by_defect.crack.pixel_auroc", "by_defect.crack.aupro"}
 
 
 def test_metrics_are_plain_json(rng):
-    metrics, notes = evaluate(random_scored(rng))
+    metrics, notes = evaluate(random_scored(rng, side=200))
+    assert notes == {}
     assert json.loads(json.dumps([metrics, notes])) == [metrics, notes]
     assert all(type(v) is float for key, v in metrics.items() if key != "by_defect")
 

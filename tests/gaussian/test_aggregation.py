@@ -13,7 +13,7 @@ def test_image_score(rng):
 
 
 def test_anomaly_map_is_the_mean_of_bilinear_upsamplings(rng):
-    maps = tuple(rng.random((2, s, s)).astype(np.float32) for s in (14, 7, 3))
+    maps = tuple(rng.random((2, s, s)).astype(np.float32) for s in (14, 7, 14, 3))
     expected = [
         np.mean(
             [Image.fromarray(m[i]).resize((30, 30), Image.Resampling.BILINEAR) for m in maps], 0
@@ -24,16 +24,17 @@ def test_anomaly_map_is_the_mean_of_bilinear_upsamplings(rng):
 
 
 def test_level_weights_give_each_level_the_same_spread(rng):
-    scores = (rng.random((4, 50)) * [[1], [10], [100], [0.1]] + 7).astype(np.float32)
+    scores = (rng.random((50, 4)) * [1, 10, 100, 0.1] + 7).astype(np.float32)
     weights = np.asarray(g.level_weights(scores))
     np.testing.assert_allclose(weights.mean(), 1, rtol=1e-5)
-    spread = (weights[:, None] * scores).std(1)
+    spread = (weights * scores).std(0)
     np.testing.assert_allclose(spread, spread.mean(), rtol=1e-4)
 
 
 def test_a_level_that_never_changes_weighs_nothing(rng):
-    scores = np.stack([rng.random(9), np.full(9, 3)]).astype(np.float32)
+    scores = np.stack([rng.random(9), np.full(9, 3)], 1).astype(np.float32)
     np.testing.assert_allclose(g.level_weights(scores), [2, 0])
+    np.testing.assert_allclose(g.level_weights(scores[:1]), [1, 1])  # one image has no spread
 
 
 def test_weights_of_the_levels(rng):

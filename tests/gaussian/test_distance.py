@@ -6,6 +6,7 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
 from gaussft_jax import gaussian as g
+from gaussft_jax.gaussian import fit, low_rank
 
 
 def _fit(features, kind):
@@ -101,3 +102,47 @@ def test_means(rng):
     features = rng.normal(size=(5, 2, 3, 4)).astype(np.float32)
     (centre,) = g.fit_means(lambda: iter([((features,), np.array([True] * 3 + [False] * 2))]))
     np.testing.assert_allclose(centre, features[:3].mean(0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("tied", 6), ("local", 6), ("local", 30)])
+def test_factors_are_computed_on_the_cpu(rng, monkeypatch, kind, channels):
+    """Accelerators lack float64, or the factorisations, or both."""
+    where = []
+
+    def noting(function):
+        def noted(*args):
+            where.append(jax.config.jax_default_device)
+            return function(*args)
+
+        return noted
+
+    for module, name in ((fit, "_whitening"), (low_rank, "_fit")):
+        monkeypatch.setattr(module, name, noting(getattr(module, name)))
+    features = rng.normal(size=(9, 2, 3, channels)).astype(np.float32)
+    fitted = _fit(features, kind)
+    assert where == [jax.devices("cpu")[0]]
+
+    def without_cpu(backend):
+        raise RuntimeError(f"Unknown backend {backend}")
+
+    monkeypatch.setattr(jax, "local_devices", without_cpu)
+    again = _fit(features, kind)
+    assert where[1:] == [jax.config.jax_default_device]
+    for a, b in zip(fitted, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_gaussian_of_samples_equals_scikit_learn(rng):
+    samples = (rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5)) + 3).astype(np.float32)
+    expected = np.sqrt(LedoitWolf().fit(samples.astype(np.float64)).mahalanobis(samples))
+    gaussian = g.Gaussian.from_samples(samples)
+    found = g.mahalanobis_map(gaussian, jnp.asarray(samples)[:, None, None])[:, 0, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("tied", (2, 1, 3, 4)), ("global", (2, 3, 3, 1))])
+def test_features_of_another_level_are_refused(rng, kind, shape):
+    """They would be broadcast."""
+    gaussian = _fit(rng.normal(size=(9, 3, 3, 4)).astype(np.float32), kind)
+    with pytest.raises(ValueError, match="not of this Gaussian's level"):
+        g.mahalanobis_map(gaussian, jnp.ones(shape))

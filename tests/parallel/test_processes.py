@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from gaussft_jax import parallel
 
@@ -22,6 +23,20 @@ def test_a_run_alone_decides_and_fails_by_itself():
     assert parallel.agree(True) is True
     with pytest.raises(KeyError), parallel.together():
         raise KeyError
+
+
+@pytest.mark.parametrize("process", [0, 1])
+def test_only_the_first_process_draws_bars(monkeypatch, capsys, process):
+    monkeypatch.setattr(tqdm, "__init__", tqdm.__init__)  # put back afterwards
+    monkeypatch.setattr("jax.distributed.initialize", lambda *_, **__: None)
+    monkeypatch.setattr("jax.process_index", lambda: process)
+    parallel.start("127.0.0.1:1234", 2, process)
+    assert list(tqdm(range(3), "fit")) == [0, 1, 2]
+    with tqdm(total=2, desc="read", disable=False) as bar:
+        bar.update(2)
+        bar.set_postfix(loss=1)
+    drawn = capsys.readouterr().err
+    assert ["fit" in drawn, "read" in drawn] == [process == 0] * 2
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])

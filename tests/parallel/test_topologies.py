@@ -1,52 +1,26 @@
 """The same numbers on one device, eight devices, pmap, two processes."""
 
-import os
-import socket
-import subprocess
+import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import Run
 
 pytestmark = pytest.mark.distributed
 WORKER = Path(__file__).with_name("worker.py")
 
 
-class Run:
-    """The processes of one run, each with `devices` devices; what they print goes to files."""
-
-    def __init__(self, folder, parallelism="jit", processes=1, devices=1):
-        environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices)}
-        command = [sys.executable, str(WORKER), str(folder), parallelism]
-        if processes > 1:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                command += [f"127.0.0.1:{free.getsockname()[1]}", str(processes)]
-        folder.mkdir(exist_ok=True)
-        self.logs = [folder / f"{number}.log" for number in range(processes)]
-        self.processes = []
-        for number, path in enumerate(self.logs):
-            with path.open("w") as log:
-                own = [*command, str(number)] if processes > 1 else command
-                self.processes.append(
-                    subprocess.Popen(own, env=environment, stdout=log, stderr=log)
-                )
-
-    def finish(self):
-        try:
-            codes = [process.wait(timeout=300) for process in self.processes]
-        finally:
-            for process in self.processes:
-                process.kill()
-        assert not any(codes), "\n".join(log.read_text()[-2000:] for log in self.logs)
+def start(folder, parallelism="jit", processes=1, devices=1, killed="none"):
+    command = [sys.executable, str(WORKER), str(folder), parallelism, killed]
+    return Run(folder, lambda others: [*command, *others], processes, devices)
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory, show):
     folder = tmp_path_factory.mktemp("one")
-    Run(folder).finish()
+    start(folder).finish()
     result = np.load(folder / "result.npz")
     show("one device", result)
     return result
@@ -71,7 +45,7 @@ def check(result, one, devices):
 def test_other_topologies_give_the_same_numbers(
     one, show, tmp_path, parallelism, processes, devices
 ):
-    Run(tmp_path, parallelism, processes, devices).finish()
+    start(tmp_path, parallelism, processes, devices).finish()
     result = np.load(tmp_path / "result.npz")
     show(f"{processes} x {devices}, {parallelism}", result)
     check(result, one, processes * devices)
@@ -79,16 +53,13 @@ def test_other_topologies_give_the_same_numbers(
 
 @pytest.mark.slow
 def test_a_dead_process_ends_the_run_and_another_topology_goes_on(one, show, tmp_path):
-    run = Run(tmp_path, processes=2)
-    # Killed after its second epoch was saved.
-    while not list((tmp_path / "checkpoint").glob("2")):
-        assert run.processes[0].poll() is None, run.logs[0].read_text()[-2000:]
-        time.sleep(0.05)
-    run.processes[1].kill()
-    assert run.processes[0].wait(timeout=120) != 0
-    assert run.processes[1].wait() != 0
+    run = start(tmp_path, processes=2, killed="1")
+    assert run.processes[1].wait(timeout=300) == -signal.SIGKILL, run.logs[1].read_text()[-2000:]
+    assert run.processes[0].wait(timeout=300) not in (0, -signal.SIGKILL)
+    run.port.close()
+    assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["3"]  # two epochs
     assert not (tmp_path / "result.npz").exists()
-    Run(tmp_path, devices=3).finish()
+    start(tmp_path, devices=3).finish()
     result = np.load(tmp_path / "result.npz")
     show("2 x 1 killed, then 1 x 3", result)
     check(result, one, 3)

@@ -1,8 +1,11 @@
-"""One process of a run on a small network: python worker.py FOLDER PARALLELISM [HOST:PORT N ID].
+"""One process of a run on a small network: worker.py FOLDER PARALLELISM KILLED [HOST:PORT N ID].
 
-Leaves the scores, maps, moments and history in FOLDER/result.npz.
+Leaves the scores, maps, moments and history in FOLDER/result.npz. The process of the number KILLED,
+if there is one, dies as soon as the state after the second epoch is saved.
 """
 
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,29 +15,36 @@ import conftest
 import jax
 import numpy as np
 
-from gaussft_jax import objectives, parallel, training
+from gaussft_jax import methods, parallel, training
 from gaussft_jax.files import replacing
 from gaussft_jax.scoring import Scorer
+from gaussft_jax.training import checkpoints, tuning
 from gaussft_jax.vicinity import vicinity
+
+
+class Exposed(methods.GaussianFineTune):
+    """The paper's method, tuned with outlier exposure."""
+
+    exposure = True
 
 
 def run(folder, parallelism):
     backbone, variables = conftest.tiny_network(repeats=1)
     images = conftest.striped_images()
-    scorer = Scorer(backbone, objectives.gaussian(), 8)
+    scorer = Scorer(backbone, methods.create("gaussian"), 8)
     # 14 and 10 images in batches of 8 and 4: no device count above 2 divides any of them.
     references = scorer.fit(variables, images[:14])
     weights = scorer.weigh(variables, references, images[14:])
     scores, maps = scorer.score(variables, references, images, weights)
-    local = Scorer(backbone, objectives.gaussian("local"), 8)
+    local = Scorer(backbone, methods.create("gaussian", gaussian="local"), 8)
     local_scores, _ = local.score(variables, local.fit(variables, images[:14]), images)
     recipe = training.Recipe(
         learning_rate=1e-4, batch_size=4, max_epochs=3, stopping="fixed", redraw=True, l2_sp=0.1
     )
     # Exposed to outliers, so that the draws of the training images are compared as well.
-    objective = scorer.objective._replace(outlier_exposure=True)
-    tuner = training.Tuner(backbone, objective, vicinity("cutout"), recipe, parallelism)
-    tuned = tuner.tune(variables, references, images[:14], images[14:], jax.random.key(0), folder)
+    tuner = training.Tuner(backbone, Exposed(), vicinity("cutout"), recipe, parallelism)
+    task = training.Task(variables, references, images[:14], images[14:], jax.random.key(0))
+    tuned = tuner.tune(task, folder)
     if parallel.is_first():
         with replacing(Path(folder, "result.npz")) as path, path.open("wb") as file:
             np.savez(
@@ -51,8 +61,23 @@ def run(folder, parallelism):
             )
 
 
+def die_after_two_epochs(number):
+    """Every epoch is saved; the process of this number is killed once the second is."""
+    tuning._EPOCHS_PER_SAVE = 1
+    save = checkpoints.Checkpoints.save
+
+    def last(self, state):
+        save(self, state)
+        if state.epoch == 2 and jax.process_index() == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    checkpoints.Checkpoints.save = last
+
+
 if __name__ == "__main__":
-    folder, parallelism, *others = sys.argv[1:]
+    folder, parallelism, killed, *others = sys.argv[1:]
     if others:
         parallel.start(others[0], *map(int, others[1:]))
+    if killed != "none":
+        die_after_two_epochs(int(killed))
     run(folder, parallelism)

@@ -3,7 +3,7 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-from gaussft_jax.report import heatmap_overlay, mask_outline, write_overlays
+from gaussft_jax.report import heatmap_overlay, mask_outline, overlays, write_overlays
 
 S = 32
 
@@ -82,3 +82,52 @@ def test_overlays_without_masks_have_two_panels(tmp_path, images, scored):
     write_overlays(tmp_path, images, scored._replace(masks=None, names=names))
     shapes = [np.asarray(Image.open(path)).shape for path in tmp_path.rglob("*.png")]
     assert shapes == [(48, 2 * 48, 3)] * len(names)
+
+
+def _named(scored, images, *names):
+    n = len(names)
+    part = scored._replace(names=names, labels=names, scores=scored.scores[:n])
+    return images[:n], part._replace(maps=scored.maps[:n], masks=None)
+
+
+def test_every_image_has_an_overlay_of_its_own(tmp_path, images, scored):
+    names = ("cut/1.png", "cut/1.jpg", "cut/1.jpg.png", "cut/A.png", "cut/a.png", "cut/1.png")
+    images, scored = _named(scored, images, *names)
+    write_overlays(tmp_path, images, scored)
+    stems = ("1", "1.jpg", "1.jpg.png", "A", "a.png", "1.png")
+    written = [tmp_path / "cut" / f"{stem}.png" for stem in stems]
+    assert set(tmp_path.rglob("*.png")) == set(written)
+    for path, image in zip(written, images, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(path))[:, :48], image)
+
+
+def test_no_name_leads_out_of_the_folder(tmp_path, images, scored):
+    folder = tmp_path / "run" / "overlays"
+    names = ("cut/../../../a.png", "../../b.png", "/c.png", "../..", "cut/" + "d" * 300, "..\\e")
+    write_overlays(folder, *_named(scored, images, *names))
+    assert len(list(folder.rglob("*.png"))) == len(names)
+    assert len(list(tmp_path.rglob("*.png"))) == len(names)
+
+
+def test_a_link_in_the_folder_is_no_way_out(tmp_path, images, scored):
+    (tmp_path / "data").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "data" / "0.png")
+    before = (tmp_path / "data" / "0.png").read_bytes()
+    folder = tmp_path / "overlays"
+    folder.mkdir()
+    (folder / "cut").symlink_to(tmp_path / "data")
+    with pytest.raises(ValueError, match="leads out of"):
+        write_overlays(folder, *_named(scored, images, "cut/0.png"))
+    (folder / "cut").unlink()
+    (folder / "cut").mkdir()
+    (folder / "cut" / "0.png").symlink_to(tmp_path / "data" / "0.png")
+    write_overlays(folder, *_named(scored, images, "cut/0.png"))
+    assert (tmp_path / "data" / "0.png").read_bytes() == before
+
+
+def test_overlays_are_bounded(tmp_path, images, scored, monkeypatch, capsys):
+    monkeypatch.setattr(overlays, "OVERLAYS", 4)
+    write_overlays(tmp_path, images, scored, np.array([17, 1]))
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")}
+    assert written == {scored.names[i] for i in (17, 1, 0, 2)}
+    assert capsys.readouterr().out == "overlays: of 4 images; 16 are left out\n"

@@ -48,6 +48,16 @@ def test_a_finished_run_is_not_repeated_and_a_failure_does_not_stop_the_others(p
     assert "Traceback" in (missing.folder(tmp_path) / "error.txt").read_text()
 
 
+def test_a_run_leaves_a_folder_of_something_else_as_it_is(parts, tmp_path):
+    frozen = next(run for run in _plan(parts, 2) if run.name == "frozen")
+    folder = frozen.folder(tmp_path)
+    folder.mkdir(parents=True)
+    for name in ("report.html", "error.txt"):
+        (folder / name).write_text("mine")
+    assert "report.html of something else" in reproduce(frozen, tmp_path)
+    assert {path.read_text() for path in folder.iterdir()} == {"mine"}
+
+
 def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
     figures = {("frozen", "bolt"): 0.9, ("frozen", "nut"): 0.7, ("tune", "bolt"): 0.8}
     for (name, category), value in figures.items():

@@ -9,49 +9,43 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from draws import drawn
 from sklearn.metrics import roc_auc_score
 
-from gaussft_jax import objectives, training
+from gaussft_jax import methods, training
 from gaussft_jax.gaussian import image_score
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.vicinity import vicinity
 
-OBJECTIVES = {
-    "gaussian": objectives.gaussian(),
-    "deep_svdd": objectives.deep_svdd(),
-    "fcdd": objectives.fcdd(),
-}
+METHODS = {name: methods.create(name) for name in ("gaussian", "deep_svdd", "fcdd")}
 
 
 @functools.cache
-def _tuner(backbone, objective="gaussian", scheme="cutout", **recipe):
+def _tuner(backbone, method="gaussian", scheme="cutout", **recipe):
     recipe = {"learning_rate": 1e-3, "batch_size": 4, "max_epochs": 5, **recipe}
-    return training.Tuner(
-        backbone, OBJECTIVES[objective], vicinity(scheme), training.Recipe(**recipe)
-    )
+    return training.Tuner(backbone, METHODS[method], vicinity(scheme), training.Recipe(**recipe))
 
 
-def _tune(tiny, stripes, folder, objective="gaussian", epochs_per_call=1, tuner=None, **recipe):
+def _tune(tiny, stripes, folder, method="gaussian", epochs_per_call=1, tuner=None, **recipe):
     backbone, variables = tiny
     # 14 images in batches of 4: the last batch is partial.
     train, validation = stripes[:14], stripes[14:]
-    references = Scorer(backbone, OBJECTIVES[objective], 8).fit(variables, train)
-    tuner = tuner or _tuner(backbone, objective, **recipe)
-    return tuner.tune(
-        variables, references, train, validation, jax.random.key(0), folder, epochs_per_call
-    )
+    references = Scorer(backbone, METHODS[method], 8).fit(variables, train)
+    tuner = tuner or _tuner(backbone, method, **recipe)
+    task = training.Task(variables, references, train, validation, jax.random.key(0))
+    return tuner.tune(task, folder, epochs_per_call)
 
 
 def _same(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_the_loss_falls(tiny, stripes, tmp_path, objective):
-    tuned = _tune(tiny, stripes, tmp_path, objective, stopping="fixed")
+@pytest.mark.parametrize("method", METHODS)
+def test_the_loss_falls(tiny, stripes, tmp_path, method):
+    tuned = _tune(tiny, stripes, tmp_path, method, stopping="fixed")
     assert tuned.history.loss[5] < 0.98 * tuned.history.loss[1]
     assert np.isnan(tuned.history.loss[0])
     assert (tuned.epochs, tuned.best_epoch) == (5, 5)
@@ -112,9 +106,9 @@ def test_validation_loss_criterion_equals_the_loss_of_the_best_state(tiny, strip
     losses = tuned.history.validation_loss[1:]
     assert tuned.best_epoch == np.argmin(losses) + 1
     backbone, variables = tiny
-    references = Scorer(backbone, OBJECTIVES["gaussian"], 8).fit(variables, stripes[:14])
+    references = Scorer(backbone, METHODS["gaussian"], 8).fit(variables, stripes[:14])
     levels = jax.jit(backbone.levels)(tuned.variables, stripes[14:])
-    scores = image_score(OBJECTIVES["gaussian"].maps(references, levels))
+    scores = image_score(METHODS["gaussian"].level_maps(references, levels))
     np.testing.assert_allclose(losses.min(), scores.mean(), rtol=1e-4)
 
 
@@ -123,7 +117,7 @@ def test_standardised_levels_decide_the_vicinity_auroc(tiny, stripes, tmp_path):
     recipe = {"learning_rate": 0.0, "patience": 1, "level_weights": "standardised"}
     tuned = _tune(tiny, stripes, tmp_path, **recipe)
     backbone, variables = tiny
-    scorer = Scorer(backbone, OBJECTIVES["gaussian"], 8)
+    scorer = Scorer(backbone, METHODS["gaussian"], 8)
     references = scorer.fit(variables, stripes[:14])
     key, _ = jax.random.split(jax.random.key(0))
     draws = drawn(key, stripes[14:], vicinity("cutout"), 10, 0.7)
@@ -145,7 +139,7 @@ def test_loss_is_the_mean_over_real_images(tiny, stripes, tmp_path):
     """With a still network the epoch's loss is that of all 14 images, padding left out."""
     tuned = _tune(tiny, stripes, tmp_path, learning_rate=0.0, patience=2)
     backbone, variables = tiny
-    scorer = Scorer(backbone, OBJECTIVES["gaussian"], 8)
+    scorer = Scorer(backbone, METHODS["gaussian"], 8)
     references = scorer.fit(variables, stripes[:14])
     scores, _ = scorer.score(variables, references, stripes[:14])
     np.testing.assert_allclose(tuned.history.loss[1], scores.mean(), rtol=1e-5)
@@ -185,12 +179,12 @@ finalize = ocp.StandardCheckpointHandler.finalize
 def counted(self, state):
     global saves
     saves += 1
-    if saves == 3 and {when!r} == "training":
+    if saves == 2 and {when!r} == "training":
         os.kill(os.getpid(), signal.SIGKILL)
     save(self, state)
 
 def cut_off(self, *args, **kwargs):
-    if saves == 3 and {when!r} == "saving":
+    if saves == 2 and {when!r} == "saving":
         os.kill(os.getpid(), signal.SIGKILL)
     return finalize(self, *args, **kwargs)
 
@@ -202,6 +196,39 @@ module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 module._tune(tiny, stripes, {folder!r}, scheme="all", stopping="fixed")
 """
+
+
+class _Counting(methods.FCDD):
+    """Whose loss is 1 for an augmented image and 0 for any other."""
+
+    def loss(self, maps, masks):
+        return masks.any((1, 2)) + 0.0 * maps[0].mean((1, 2))
+
+
+def _exposed(tiny, stripes, folder, augment, exposure=None, **recipe):
+    """The history of an epoch whose loss is the fraction of training images that are augmented."""
+    recipe = training.Recipe(max_epochs=1, stopping="fixed", **recipe)
+    tuner = training.Tuner(tiny[0], _Counting(), augment, recipe, exposure=exposure)
+    return _tune(tiny, stripes, folder, "fcdd", tuner=tuner).history
+
+
+def marked(key, image):
+    return image, jnp.ones(image.shape[:2], bool)
+
+
+# 14 images: three batches of 4 and one of 2, or as many batches as images.
+@pytest.mark.parametrize(("batch_size", "exposed"), [(4, 7), (1, 0)])
+def test_half_of_each_batch_is_exposed(tiny, stripes, tmp_path, batch_size, exposed):
+    history = _exposed(tiny, stripes, tmp_path, marked, batch_size=batch_size)
+    assert history.loss[1] == exposed / 14
+    assert history.validation_loss[1] == 0
+
+
+def test_exposure_leaves_the_validation_alone(tiny, stripes, tmp_path):
+    cutout, same = vicinity("cutout"), _tune(tiny, stripes, tmp_path / "same", "fcdd").history
+    history = _exposed(tiny, stripes, tmp_path / "other", cutout, marked)
+    assert history.loss[1] == 0.5
+    assert history.vicinity_auroc[0] == same.vicinity_auroc[0] > 0.55
 
 
 @pytest.mark.parametrize("when", ["training", "saving"])

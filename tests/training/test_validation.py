@@ -29,3 +29,11 @@ def test_draws(stripes):
     assert abs(anomalous.mean() - 0.7) < 4 * (0.7 * 0.3 / len(anomalous)) ** 0.5
     again = drawn(jax.random.key(1), stripes, vicinity("cutout"), 13, 0.7)
     np.testing.assert_array_equal(draws.images, again.images)
+
+
+@pytest.mark.parametrize("augmented", [1e-6, 1 - 1e-6])
+def test_few_draws_are_of_both_kinds(stripes, augmented):
+    """Else no AUROC exists, and training would idle until its patience is spent."""
+    for seed in range(3):
+        draws = drawn(jax.random.key(seed), stripes[:1], vicinity("cutout"), 2, augmented)
+        assert sorted(np.asarray(draws.anomalous).tolist()) == [False, True]

@@ -55,3 +55,11 @@ def test_a_broken_description_is_an_error(tmp_path, arrays, text):
 def test_a_folder_without_weights(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"weights\.json"):
         load_converted(tmp_path)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path, arrays):
+    (tmp_path / "weights.safetensors").write_text("of somebody else")
+    with pytest.raises(FileExistsError, match=r"no weights\.json"):
+        save_converted(tmp_path, arrays, METADATA)
+    assert (tmp_path / "weights.safetensors").read_text() == "of somebody else"
+    assert len(list(tmp_path.iterdir())) == 1

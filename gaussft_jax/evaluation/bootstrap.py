@@ -1,0 +1,124 @@
+"""How far a figure would move with other test images: exact AUROCs of resampled images."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int
+
+from gaussft_jax.evaluation.roc import Undefined, check_classes
+from gaussft_jax.evaluation.scored import Scored
+
+__all__ = ["draw_images", "interval", "intervals", "resampled_auroc", "resampled_pixel_auroc"]
+
+Draws = Int[np.ndarray, "b n"]
+
+
+def draw_images(defective: Bool[np.ndarray, " n"], draws: int = 1000, seed: int = 0) -> Draws:
+    """How often each image is drawn, with replacement, as many good and as many defective ones.
+
+    The same images give the same draws, so that two detectors can be compared in pairs: what
+    `interval` says of the difference of their resampled figures.
+
+    Args:
+        defective: which images are, bool [n].
+        draws: how many times n images are drawn, b.
+        seed: of NumPy's generator.
+
+    Returns:
+        int64 [b n].
+    """
+    rng = np.random.default_rng(seed)
+    times = np.zeros((draws, len(defective)), np.int64)
+    for group in (defective, ~defective):
+        if count := int(group.sum()):
+            times[:, group] = rng.multinomial(count, np.full(count, 1 / count), draws)
+    return times
+
+
+def resampled_auroc(
+    scores: Float[np.ndarray, " n"], defective: Bool[np.ndarray, " n"], draws: Draws
+) -> Float[np.ndarray, " b"]:
+    """Image AUROC of each draw, exact: one sort, then sums of how often images were drawn.
+
+    Raises:
+        Undefined: a class is empty.
+    """
+    check_classes(int(defective.sum()), int((~defective).sum()))
+    good = np.sort(scores[~defective])
+    below = np.zeros((len(draws), good.size + 1), np.int64)
+    np.cumsum(draws[:, ~defective][:, np.argsort(scores[~defective])], axis=1, out=below[:, 1:])
+    wins = sum(
+        below[:, np.searchsorted(good, scores[defective], side)] for side in ("left", "right")
+    )
+    drawn = draws[:, defective]
+    return (drawn * wins).sum(1) / (2 * drawn.sum(1) * below[:, -1])
+
+
+def resampled_pixel_auroc(
+    maps: Float32[np.ndarray, "n h w"], masks: Bool[np.ndarray, "n h w"], draws: Draws
+) -> Float[np.ndarray, " b"]:
+    """Pixel AUROC of each draw, exact, from the pairs that any two images have between them.
+
+    With W[i, j] the number of pairs of a defective pixel of i above a normal pixel of j, ties half,
+    and images drawn w times, AUROC = w' W w / (w' P w' N). W takes about ten times as long as the
+    one AUROC; the draws are quick then.
+
+    Args:
+        maps: anomaly maps, float32 [n h w], without NaN.
+        masks: defective pixels, bool [n h w].
+        draws: as `draw_images` gives them.
+
+    Returns:
+        float64 [b]; NaN for a draw without any defective pixel.
+
+    Raises:
+        Undefined: there is no defective or no normal pixel.
+    """
+    n = len(maps)
+    defects = masks.sum((1, 2))
+    check_classes(int(defects.sum()), masks.size - int(defects.sum()))
+    scores, owners = maps[masks], np.repeat(np.arange(n), defects)
+    order = np.argsort(scores)
+    scores, owners = scores[order], owners[order]
+    pairs = np.empty((n, n))
+    for j in range(n):
+        normal = np.sort(maps[j][~masks[j]])
+        # The first defective pixel that a normal one does not exceed, and the first above it.
+        firsts = [np.searchsorted(scores, normal, side) for side in ("left", "right")]
+        beaten = np.bincount(np.concatenate(firsts), minlength=scores.size + 1).cumsum()[:-1]
+        pairs[:, j] = np.bincount(owners, beaten, minlength=n) / 2
+    with np.errstate(invalid="ignore"):
+        return ((draws @ pairs) * draws).sum(1) / (
+            (draws @ defects) * (draws @ (masks[0].size - defects))
+        )
+
+
+def interval(values: Float[np.ndarray, " b"], level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of resampled figures or of their differences, NaNs left out."""
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def intervals(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
+    """95 % intervals of image and pixel AUROC over other test images, and why one is None.
+
+    Returns:
+        (low, high) by the names of results.json, fractions, or None; and notes, {figure: reason}.
+    """
+    draws = draw_images(scored.defective)
+
+    def pixels():
+        if scored.masks is None:
+            raise Undefined("no masks")
+        return resampled_pixel_auroc(scored.maps, scored.masks, draws)
+
+    found, notes = {}, {}
+    for name, compute in {
+        "image_auroc": lambda: resampled_auroc(scored.scores, scored.defective, draws),
+        "pixel_auroc": pixels,
+    }.items():
+        try:
+            found[name] = interval(compute())
+        except Undefined as reason:
+            found[name], notes[name] = None, str(reason)
+    return found, notes

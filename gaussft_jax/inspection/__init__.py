@@ -1,0 +1,10 @@
+"""Images from anywhere, inspected as they come: one road for `gaussft predict` and `serve`.
+
+`inspection.arrivals` is imported apart, since it needs the extra `serve`.
+"""
+
+from gaussft_jax.inspection.inspector import Inspected, Inspector
+from gaussft_jax.inspection.named import named_images
+from gaussft_jax.inspection.verdict import Verdict
+
+__all__ = ["Inspected", "Inspector", "Verdict", "named_images"]

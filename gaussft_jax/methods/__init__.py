@@ -1,0 +1,37 @@
+"""Methods behind one interface: one file for each published system, with its paper and options."""
+
+from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
+from gaussft_jax.methods.ensemble import Ensemble
+from gaussft_jax.methods.fcdd import FCDD, hypersphere_loss, level_mask, pseudo_huber_map
+from gaussft_jax.methods.gaussian import GaussianFineTune, mahalanobis_maps
+from gaussft_jax.methods.gaussian_ad import GaussianAD
+from gaussft_jax.methods.method import Levels, Maps, Method
+from gaussft_jax.methods.padim import PaDiM
+from gaussft_jax.methods.patchcore import PatchCore
+from gaussft_jax.methods.registry import METHODS, OPTIONS, Option, create, flags, options_of
+from gaussft_jax.methods.spade import SPADE
+
+__all__ = [
+    "FCDD",
+    "METHODS",
+    "OPTIONS",
+    "SPADE",
+    "DeepSVDD",
+    "Ensemble",
+    "GaussianAD",
+    "GaussianFineTune",
+    "Levels",
+    "Maps",
+    "Method",
+    "Option",
+    "PaDiM",
+    "PatchCore",
+    "create",
+    "flags",
+    "hypersphere_loss",
+    "level_mask",
+    "mahalanobis_maps",
+    "norm_map",
+    "options_of",
+    "pseudo_huber_map",
+]

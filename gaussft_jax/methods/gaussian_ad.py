@@ -1,0 +1,36 @@
+"""Gaussian AD: the paper's predecessor, Gaussians of features averaged over the whole image."""
+
+import dataclasses
+from typing import ClassVar
+
+from gaussft_jax.gaussian import fit_gaussians
+from gaussft_jax.methods.gaussian import GAUSSIANS, mahalanobis_maps
+from gaussft_jax.methods.method import Levels, Method, streamed
+
+__all__ = ["GaussianAD"]
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussianAD(Method):
+    """One Gaussian per level of the features' mean over all locations.
+
+    Its maps have a single location, so that it says which image is anomalous, but not where.
+
+    Reference:
+        Rippel, Mertens and Merhof, Modeling the distribution of normal data in pre-trained deep
+        features for anomaly detection, 2021.
+    """
+
+    name: ClassVar[str] = "gaussian_ad"
+    parts: ClassVar = GAUSSIANS
+    passes: ClassVar[int] = 2
+
+    def fit(self, batches):
+        return fit_gaussians(streamed(batches, _pooled), "global")
+
+    def level_maps(self, references, levels):
+        return mahalanobis_maps(references, _pooled(levels))
+
+
+def _pooled(levels: Levels) -> Levels:
+    return tuple(level.mean((1, 2), keepdims=True) for level in levels)

@@ -1,0 +1,72 @@
+"""float32 means float32: read off what is lowered for accelerators that are not here."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+from lowering import inexact, products
+
+from gaussft_jax import methods
+from gaussft_jax.backbones import DTYPES, load_backbone
+from gaussft_jax.methods import level_mask
+from gaussft_jax.vicinity import vicinity
+
+
+@pytest.fixture(scope="module")
+def gradient(tiny):
+    backbone, variables = tiny
+    images = jnp.zeros((2, 32, 32, 3), jnp.uint8)
+
+    def of(dtype):
+        network = dataclasses.replace(backbone, dtype=dtype)
+
+        def loss(parameters):
+            levels = network.levels({**variables, "params": parameters}, images)
+            return sum(level.mean() for level in levels)
+
+        return jax.value_and_grad(loss), variables["params"]
+
+    return of
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_the_network_and_its_gradient_in_float32(gradient, platform):
+    lines = products(*gradient("float32"), platform=platform)
+    assert len(lines) > 60
+    assert not inexact(lines)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_faster_settings_are_what_they_say(gradient, platform):
+    assert DTYPES.keys() == {"float32", "tensorfloat32", "bfloat16"}
+    rounded = inexact(products(*gradient("tensorfloat32"), platform=platform))
+    assert sum(line.count("HIGH") == 2 for line in rounded) > 20
+    halves = products(*gradient("bfloat16"), platform=platform)
+    assert sum("bf16" in line for line in halves) > 60
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("name", methods.METHODS)
+def test_distances_of_each_method(name, platform):
+    method = methods.create(name)
+    keys = jax.random.split(jax.random.key(0), 6)
+    sizes = (16, 16, 8, 4, 2, 1)
+    levels = tuple(jax.random.normal(k, (8, s, s, 3)) for k, s in zip(keys, sizes, strict=True))
+    references = method.fit(lambda: iter([(levels, jnp.ones(8, bool))]))
+    lines = products(method.level_maps, references, levels, platform=platform)
+    assert not inexact(lines)
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_masks_and_vicinity(platform):
+    masks = jnp.zeros((2, 32, 32), bool)
+    assert not inexact(products(lambda m: level_mask(m, 8, 8), masks, platform=platform))
+    image = jnp.zeros((32, 32, 3), jnp.uint8)
+    key = jax.random.key(0)
+    assert not inexact(products(lambda x: vicinity("all")(key, x), image, platform=platform))
+
+
+def test_an_unknown_dtype_is_refused():
+    with pytest.raises(ValueError, match=r"'float16'.*float32, tensorfloat32, bfloat16"):
+        load_backbone("efficientnet-lite0", "random", "float16")

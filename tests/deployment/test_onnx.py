@@ -1,0 +1,194 @@
+"""ONNX models in ONNX Runtime and OpenVINO against `Detector.predict`."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import pytest
+from conftest import tiny_network
+from PIL import Image
+
+from gaussft_jax import cli, methods
+from gaussft_jax.data import list_images, read_images, write_photographs
+from gaussft_jax.deployment import export_onnx
+from gaussft_jax.detector import Detector
+from gaussft_jax.network import Network
+from gaussft_jax.scoring import Scorer
+
+VARIANTS = {
+    "spade": {"spade_neighbours": 3},
+    "patchcore": {"patchcore_neighbours": 3},
+    "gaussian, local": {"gaussian": "local"},
+}
+
+
+def _detector(network, method, images, models=1):
+    scorer = Scorer(network[0], method)
+    held_out = np.array_split(images, models + 1)
+    references = tuple(scorer.fit(network[1], images, lambda n: None) for images in held_out[:-1])
+    size = images.shape[1]
+    detector = Detector(Network(*network), method, references, size)
+    return detector.calibrated(held_out[1:])
+
+
+@pytest.fixture(scope="module")
+def small():
+    return tiny_network(repeats=1)
+
+
+def _runtimes(model):
+    """Each runtime as a function from an array to what the model says of it, by name."""
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    core = openvino.Core()
+    exactly = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(model), "CPU", exactly)
+    (given,) = session.get_inputs()
+
+    def onnx_runtime(images):
+        return dict(zip(names, session.run(None, {given.name: images}), strict=True))
+
+    def open_vino(images):
+        found = compiled(images)
+        return {name: found[name] for name in names}
+
+    return onnx_runtime, open_vino
+
+
+def _assert_equal(found, expected, alpha, close=1e-5):
+    n = len(found["score"])
+    for name, of in (("score", expected.scores), ("map", expected.maps)):
+        np.testing.assert_allclose(found[name], of[:n], rtol=1e-5, atol=close * np.abs(of).max())
+    np.testing.assert_allclose(found["p_value"], expected.p_values[:n], rtol=1e-6)
+    np.testing.assert_array_equal(found["defective"], expected.defective(alpha)[:n])
+
+
+@pytest.mark.parametrize("name", [*methods.METHODS, "gaussian, local"])
+def test_runtimes_equal_the_detector(small, stripes, rng, name):
+    method = methods.create(name.partition(",")[0], **VARIANTS.get(name, {}))
+    detector = _detector(small, method, stripes, models=2 if name == "gaussian" else 1)
+    alpha = detector.smallest_rate  # the p-value of the spoilt images, exactly
+    model = export_onnx(detector, alpha)
+    images = stripes[[0, 5, 11, 16, 21]]
+    images[:3] ^= rng.integers(0, [[[[2]]], [[[8]]], [[[8]]]], (3, 32, 32, 3), np.uint8)
+    images[3], images[4] = 255, 0
+    expected = detector.predict(images)
+    for run in _runtimes(model):
+        for n in (1, 3, 5):
+            # Its distances to a look-alike are differences of large squares.
+            _assert_equal(run(images[:n]), expected, alpha, 1e-4 if name == "spade" else 1e-5)
+    assert expected.defective(alpha)[[0, 4]].tolist() == [False, True]
+
+
+@pytest.fixture(scope="module")
+def svdd(small, stripes):
+    return _detector(small, methods.create("deep_svdd"), stripes)
+
+
+def test_without_calibration_there_is_no_decision(svdd, stripes):
+    detector = dataclasses.replace(svdd, calibration=None)
+    model = export_onnx(detector)
+    found = _runtimes(model)[0](stripes[:2])
+    assert list(found) == ["score", "map"]
+    np.testing.assert_allclose(found["score"], detector.predict(stripes[:2]).scores, rtol=1e-5)
+    assert "false_alarm_rate" not in _metadata(model)
+    with pytest.raises(ValueError, match="not calibrated"):
+        export_onnx(detector, 0.1)
+
+
+def test_photographs_are_resized_as_pillow_does(svdd, rng):
+    model = export_onnx(svdd, resize=True)
+    assert _metadata(model)["inputs"]["photographs"]["shape"] == ["B", "h", "w", 3]
+    runtimes = _runtimes(model)
+    for h, w in ((96, 150), (131, 47), (20, 32)):
+        smooth = map(Image.fromarray, rng.integers(0, 256, (2, 5, 5, 3), np.uint8))
+        photographs = [image.resize((w, h), Image.Resampling.BICUBIC) for image in smooth]
+        resized = [image.resize((32, 32), Image.Resampling.BILINEAR) for image in photographs]
+        expected = svdd.predict(np.stack(resized))
+        for run in runtimes:
+            found = run(np.stack(photographs))
+            # A grey level here and there is another.
+            np.testing.assert_allclose(found["score"], expected.scores, rtol=5e-3)
+            np.testing.assert_allclose(found["map"], expected.maps, atol=0.01 * expected.maps.max())
+
+
+def test_the_command(stripes, tmp_path, capsys, monkeypatch):
+    detector = Detector.fit(stripes[:10], "deep_svdd", calibrate="split")
+    folder, out = tmp_path / "model", tmp_path / "detector.onnx"
+    detector.save(folder)
+    export = ["export", str(folder), "--out"]
+    assert cli.main([*export, str(out), "--alpha", "0.4"]) == 0
+    said = capsys.readouterr().out
+    assert "images uint8 [n 32 32 3] -> scores [n], maps [n 32 32], p-values [n]" in said
+    session = onnxruntime.InferenceSession(out)
+    assert [(given.name, given.shape) for given in session.get_inputs()] == [
+        ("images", ["B", 32, 32, 3])
+    ]
+    assert {output.name: output.shape for output in session.get_outputs()} == {
+        "score": ["B"], "map": ["B", 32, 32], "p_value": ["B"], "defective": ["B"],
+    }  # fmt: skip
+    about = _metadata(out.read_bytes())
+    assert about["method"] == "deep_svdd" and about["image_size"] == 32
+    assert about["false_alarm_rate"] == 0.4
+    assert about["pixel_threshold"] == detector.pixel_threshold(0.4)
+    assert about["outputs"].keys() == {"score", "map", "p_value", "defective"}
+
+    before = out.read_bytes()
+
+    def half(path, content):
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", half)
+        assert cli.main([*export, str(out)]) == 1
+    assert "the disk is full" in capsys.readouterr().err
+    assert out.read_bytes() == before and len(list(tmp_path.iterdir())) == 2
+    picture = tmp_path / "picture.onnx"
+    Image.fromarray(stripes[0]).save(picture, "png")
+    for arguments, reason in (
+        ([str(picture)], "is no exported detector"),
+        ([str(out), "--platforms=cpu"], "--platforms is no option of the format onnx"),
+        ([str(tmp_path / "program"), "--resize"], "--resize is no option of the format stablehlo"),
+        ([str(out), "--alpha=0.001"], "needs 999 good images held out, there are 2"),
+    ):
+        assert cli.main([*export, *arguments]) == 1
+        assert reason in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "jax2onnx", None)
+    assert cli.main([*export, str(tmp_path / "new.onnx")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and 'pip install "gaussft_jax[onnx]"' in error
+    assert out.read_bytes() == before and len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_no_runtime_computes_is_refused(svdd, monkeypatch):
+    halves = dataclasses.replace(svdd.backbone, dtype="bfloat16")
+    network = svdd.network._replace(backbone=halves)
+    with pytest.raises(ValueError, match="bfloat16"):
+        export_onnx(dataclasses.replace(svdd, network=network))
+    monkeypatch.setattr("gaussft_jax.deployment.onnx._MOST", 1000)
+    with pytest.raises(ValueError, match="ONNX file at most"):
+        export_onnx(svdd)
+
+
+@pytest.mark.slow
+def test_a_detector_that_set_itself_up(tmp_path):
+    folder = write_photographs(tmp_path, "brick")
+    good = read_images(list_images(folder / "train" / "good")[:10], 224, progress=False)
+    tests = sorted((folder / "test").rglob("*.png"))[::5]
+    detector = Detector.fit(good)
+    images = read_images(tests, 224, progress=False)
+    for run in _runtimes(export_onnx(detector)):
+        _assert_equal(run(images), detector.predict(images), detector.calibration.rate())
+
+
+def _metadata(model):
+    (entry,) = onnx.load_from_string(model).metadata_props
+    assert entry.key == "gaussft_jax"
+    return json.loads(entry.value)
