@@ -93,17 +93,16 @@ def resampled_pixel_auroc(
         )
 
 
-def interval(values: Float[np.ndarray, " b"], level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of resampled figures or of their differences, NaNs left out."""
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def interval(values: Float[np.ndarray, " b"], level: float = 0.95) -> list[float]:
+    """[low, high], percentiles of resampled figures or of their differences, NaNs left out."""
+    return np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist()
 
 
 def intervals(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
     """95 % intervals of image and pixel AUROC over other test images, and why one is None.
 
     Returns:
-        (low, high) by the names of results.json, fractions, or None; and notes, {figure: reason}.
+        [low, high] by the names of results.json, fractions, or None; and notes, {figure: reason}.
     """
     draws = draw_images(scored.defective)
 

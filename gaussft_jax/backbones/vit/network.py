@@ -87,7 +87,7 @@ class VisionTransformer(nn.Module):
         """
         spec, dtype = self.specification, x.dtype
         learnt = functools.partial(self.param, init_fn=nn.initializers.normal(0.02))
-        positions = learnt("positions", shape=(spec.grid, spec.grid, spec.width))
+        positions = jnp.asarray(learnt("positions", shape=(spec.grid, spec.grid, spec.width)))
         tokens = learnt("tokens", shape=(1 + spec.registers, spec.width))
 
         patch = (spec.patch, spec.patch)
