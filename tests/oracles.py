@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 import torch
 
-__all__ = ["torch_levels", "torch_state"]
+__all__ = ["name_box_operators", "torch_levels", "torch_state"]
 
 
 def torch_levels(backbone, variables: dict[str, np.ndarray], images: np.ndarray, project=None):
@@ -80,13 +80,13 @@ def _resnet_levels(model, x):
 
 
 def _resnet(name: str):
-    _name_box_operators()
+    name_box_operators()
     from torchvision import models
 
     return getattr(models, name.replace("-", "_"))().eval()
 
 
-def _name_box_operators():
+def name_box_operators():
     """Name torchvision's operators for boxes, which a wheel for another device cannot load.
 
     The package cannot be imported without them; no network here calls them.
@@ -118,7 +118,7 @@ def _vit_levels(backbone, variables, x, project):
         name: torch.from_numpy(np.ascontiguousarray(array))
         for name, array in torch_state(spec, variables, project).items()
     }
-    _name_box_operators()
+    name_box_operators()
     chosen = range(spec.every, spec.depth + 1, spec.every)
     if project == "timm":
         import timm
