@@ -1,6 +1,7 @@
 """A network with its preprocessing: from images to the features of every level."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -97,10 +98,8 @@ class Backbone:
         return self.module.level_names
 
     def abstract(self) -> Variables:
-        """The variables' shapes and types in place of their values."""
-        size = self.nearest_size(32)
-        image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-        return jax.eval_shape(self.module.init, jax.random.key(0), image)
+        """The variables' shapes and types in place of their values; the same object each time."""
+        return _abstract(self.module, self.nearest_size(32))
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every variable by its `/`-joined name."""
@@ -237,3 +236,10 @@ class _Function:
 
     def first_level(self, parameter: str) -> int:
         raise ValueError("which levels depend on a parameter of one's own network is not known")
+
+
+@functools.cache  # a second of tracing, asked for by every load and every set-up
+def _abstract(module: _Module, size: int) -> Variables:
+    """The shapes of the variables; any image of a size that fits tells them."""
+    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    return jax.eval_shape(module.init, jax.random.key(0), image)
