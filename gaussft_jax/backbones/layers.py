@@ -1,32 +1,13 @@
 """What networks of several families are made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-__all__ = ["ConvNorm", "convolution"]
-
-
-def convolution(
-    x: Float[Array, "n h w i"],
-    kernel: Float[Array, "k k i o"],
-    stride: int,
-    pads: Sequence[tuple[int, int]],
-) -> Float[Array, "n _h _w o"]:
-    """A convolution of all channels with all.
-
-    Args:
-        x: features.
-        kernel: the weights.
-        stride: in both directions.
-        pads: zeros above and below, left and right.
-    """
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+__all__ = ["ConvNorm"]
 
 
 class _Norm(nn.Module):

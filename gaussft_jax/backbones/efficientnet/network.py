@@ -6,9 +6,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gaussft_jax.backbones.convolution import convolution
 from gaussft_jax.backbones.efficientnet.depthwise import depthwise_convolution, padding_of
 from gaussft_jax.backbones.efficientnet.specification import Specification, Stage
-from gaussft_jax.backbones.layers import ConvNorm, convolution
+from gaussft_jax.backbones.layers import ConvNorm
 
 __all__ = ["EfficientNet"]
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from gaussft_jax.backbones.layers import ConvNorm, convolution
+from gaussft_jax.backbones.convolution import convolution
+from gaussft_jax.backbones.layers import ConvNorm
 
 __all__ = ["SPECIFICATIONS", "ResNet", "Specification"]
 

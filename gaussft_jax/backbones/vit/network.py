@@ -90,8 +90,10 @@ class VisionTransformer(nn.Module):
         positions = jnp.asarray(learnt("positions", shape=(spec.grid, spec.grid, spec.width)))
         tokens = learnt("tokens", shape=(1 + spec.registers, spec.width))
 
-        patch = (spec.patch, spec.patch)
-        x = nn.Conv(spec.width, patch, patch, "VALID", dtype=dtype, name="embed")(x)
+        # A product rather than a convolution, whose gradient would be slow within a loop on a CPU.
+        n, height, width, _ = x.shape
+        x = x.reshape(n, height // spec.patch, spec.patch, width // spec.patch, spec.patch, 3)
+        x = nn.DenseGeneral(spec.width, (2, 4, 5), dtype=dtype, name="embed")(x)
         n, h, w, c = x.shape
         x = (x + resized(positions, h, w, spec.antialias).astype(dtype)).reshape(n, h * w, c)
         first = jnp.broadcast_to(tokens.astype(dtype), (n, *tokens.shape))
