@@ -2,6 +2,7 @@
 
 from gaussft_jax.reproduction.figures import vicinity_figure, write_figures
 from gaussft_jax.reproduction.paper import TABLES, Row, Table
+from gaussft_jax.reproduction.results import write_results
 from gaussft_jax.reproduction.runs import Run, plan, reproduce
 from gaussft_jax.reproduction.tables import write_tables
 
@@ -14,5 +15,6 @@ __all__ = [
     "reproduce",
     "vicinity_figure",
     "write_figures",
+    "write_results",
     "write_tables",
 ]

@@ -11,7 +11,14 @@ import pytest
 from PIL import Image
 
 from gaussft_jax.evaluation import Scored
-from gaussft_jax.reproduction import TABLES, plan, reproduce, write_figures, write_tables
+from gaussft_jax.reproduction import (
+    TABLES,
+    plan,
+    reproduce,
+    write_figures,
+    write_results,
+    write_tables,
+)
 from gaussft_jax.reproduction.figures import representative
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduce"
@@ -87,6 +94,31 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
         (tmp_path / "table2.md").read_text()
     )
     assert "not run" in page.read_text()
+
+
+def test_every_figure_of_every_run_is_in_one_file_and_on_one_page(parts, tmp_path):
+    runs = _plan(parts, 2, categories=("bolt", "nut"))
+    for i, run in enumerate(runs[:2]):
+        folds = [
+            {"fold": fold, "seconds": 1.6, "image_auroc": value, "aupro": None, "aupimo": 0.25}
+            for fold, value in enumerate((0.5 + i / 4, 0.75 + i / 4))
+        ]
+        run.folder(tmp_path).mkdir(parents=True)
+        results = {"backbone": "efficientnet-lite0", "image_size": 64, "folds": folds}
+        (run.folder(tmp_path) / "results.json").write_text(json.dumps(results))
+    page = write_results(tmp_path, runs, "scripts/reproduce --data there").read_text()
+
+    with (tmp_path / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["category"]) for row in rows] == [run[:2] for run in runs[:2]]
+    assert [row["image_auroc"] for row in rows] == ["0.625", "0.875"]
+    assert {(row["aupro"], row["folds"], row["seconds"]) for row in rows} == {("", "0 1", "3")}
+    shown = {category: "" for _, category, _ in runs[:2]}
+    assert len(shown) == 2
+    assert "| `frozen` | 62.5 | 87.5 |" in page
+    assert "## AUPIMO" in page
+    assert "## PRO" not in page
+    assert "`scripts/reproduce --data there`" in page
 
 
 def test_figures_show_what_the_run_left(parts, tmp_path):
