@@ -1,4 +1,4 @@
-"""Where two runs disagree most: the images, with the heatmaps that the runs left."""
+"""Where two runs disagree most: the images, with the heatmaps that the runs left or make again."""
 
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from PIL import Image
 from gaussft_jax.comparison.comparison import Comparison, aligned
 from gaussft_jax.comparison.runs import Run
 from gaussft_jax.data import ImageError, ImageFile, read_category, read_image, read_labelled
+from gaussft_jax.detector import Detector
 from gaussft_jax.report import data_uri, heatmap_overlay, overlay_paths
 
 __all__ = ["Disagreement", "Pair", "disagreements", "percentiles"]
@@ -116,7 +117,7 @@ class _Pictures:
         self._folder, self._size = run.folder / "overlays", run.results.get("image_size") or 224
         self._overlays = dict(zip(names, overlay_paths(names), strict=True))
         self._files = _photographs(run.results.get("config"))
-        self._place = {name: i for i, name in enumerate(names)}
+        self._run, self._place = run, {name: i for i, name in enumerate(names)}
         self._maps = _maps(run.places[0] / "maps.npy", len(names))
 
     def photograph(self, name: str) -> UInt8[np.ndarray, "h w 3"] | None:
@@ -133,8 +134,10 @@ class _Pictures:
         if panels := self._panels(name):
             return panels[-1]
         photograph = self.photograph(name)
-        if self._maps is None or photograph is None:
+        if photograph is None:
             return None
+        if self._maps is None:
+            return self._judged(name, photograph)
         map = np.asarray(self._maps[self._place[name]], np.float32)
         picture = np.asarray(Image.fromarray(photograph).resize(map.shape[::-1]))
         return heatmap_overlay(picture, map, *self._range)
@@ -142,6 +145,34 @@ class _Pictures:
     @cached_property
     def _range(self) -> tuple[float, float]:
         return float(self._maps.min()), float(self._maps.max())
+
+    def _judged(
+        self, name: str, photograph: UInt8[np.ndarray, "s s 3"]
+    ) -> UInt8[np.ndarray, "s s 3"] | None:
+        """By the detector of an evaluation, if it still gives the image its score."""
+        if self._detector is None:
+            return None
+        predicted = self._detector.predict(photograph[None])
+        score = self._run.tested.scores[0, self._place[name]]
+        if not np.isclose(predicted.scores[0], score, rtol=1e-3):  # fitted anew since then
+            return None
+        calibration, map = self._detector.calibration, predicted.maps[0]
+        high = 2 * calibration.peaks.max() if calibration else map.max()
+        return heatmap_overlay(photograph, map, 0.0, float(high))
+
+    @cached_property
+    def _detector(self) -> Detector | None:
+        """The one that was evaluated: around the evaluation, or where results.json says."""
+        config = self._run.results.get("config")
+        named = config.get("model") if isinstance(config, dict) else None
+        for folder in (self._run.places[0].parent, named):
+            if isinstance(folder, str | Path) and (Path(folder) / Detector.MARKER).is_file():
+                try:
+                    detector = Detector.load(folder)
+                except (LookupError, TypeError, ValueError, OSError):
+                    return None
+                return detector if detector.image_size == self._size else None
+        return None
 
     def _panels(self, name: str) -> list[UInt8[np.ndarray, "s s 3"]]:
         """The squares of an overlay: photograph, outline of the mask if there is one, heatmap."""

@@ -106,3 +106,30 @@ def test_nothing_but_scores_is_needed(tmp_path, write_run, scores):
     assert html.count("photograph not found") == 6
     assert html.count("no heatmap was kept by a") == html.count("no heatmap was kept by b") == 6
     assert "Both rank every image the same" in html
+
+
+def test_heatmaps_of_an_evaluation_are_made_again_by_its_detector(
+    tmp_path, bolt_model, parts, write_run, rng
+):
+    first = tmp_path / "first"
+    assert cli.main(["evaluate", str(bolt_model), str(parts / "bolt"), "--out", str(first)]) == 0
+    table = (first / "scores.csv").read_text("utf-8")
+    rows = [line.split(",") for line in table.splitlines()[1:]]
+    names, labels = ([row[column] for row in rows] for column in (0, 1))
+    other = rng.normal(size=(1, len(rows)))
+    write_run(tmp_path / "other", other, names=names, labels=labels, category="bolt")
+
+    found = pictures(page_of(tmp_path, first, tmp_path / "other"))
+    heatmaps = {alt for alt in found if alt.startswith("Heatmap") and alt.endswith("by first")}
+    photographs = {alt for alt in found if alt.startswith("Photograph")}
+    assert len(heatmaps) == len(photographs) > 1
+    for alt in heatmaps:
+        name = alt.removeprefix("Heatmap of ").removesuffix(" by first")
+        assert np.abs(found[alt] - found[f"Photograph {name}"]).mean() > 1
+
+    # The detector was fitted anew since the evaluation: it gives other scores.
+    moved = [[*row[:2], str(float(row[2]) + 1), *row[3:]] for row in rows]
+    lines = [table.splitlines()[0], *map(",".join, moved)]
+    (first / "scores.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    html = page_of(tmp_path, first, tmp_path / "other")
+    assert html.count("no heatmap was kept by first") == len(photographs)
