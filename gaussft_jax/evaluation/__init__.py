@@ -5,6 +5,7 @@ from gaussft_jax.evaluation.bootstrap import (
     draw_images,
     interval,
     intervals,
+    resampled_aupro,
     resampled_auroc,
     resampled_pixel_auroc,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "rank_metrics",
     "read_level_maps",
     "read_scored",
+    "resampled_aupro",
     "resampled_auroc",
     "resampled_pixel_auroc",
     "roc_curve",

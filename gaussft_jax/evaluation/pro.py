@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from gaussft_jax.evaluation.roc import Undefined
 
-__all__ = ["Maps", "Masks", "aupro", "found_area", "highest_normal", "pro_curve"]
+__all__ = ["Maps", "Masks", "aupro", "found_area", "highest_normal", "pro_curve", "regions_of"]
 
 Maps = Float32[np.ndarray, "n h w"] | Sequence[Float32[np.ndarray, "_ _"]]
 Masks = Bool[np.ndarray, "n h w"] | Sequence[Bool[np.ndarray, "_ _"]]
@@ -41,7 +41,7 @@ def aupro(maps: Maps, masks: Masks, limit: float = 0.3) -> float:
     end = limit * count
     areas = [
         np.bincount(region, found_area(normal, scores, end)) / sizes
-        for scores, region, sizes in _regions(maps, masks)
+        for scores, region, sizes in regions_of(maps, masks)
     ]
     return float(np.concatenate(areas).mean() / end)
 
@@ -65,7 +65,7 @@ def pro_curve(
         ValueError: a mask does not fit its map, a map holds NaN, or the limit is no rate.
     """
     normal, count = highest_normal(maps, masks, limit)
-    images = list(_regions(maps, masks))
+    images = list(regions_of(maps, masks))
     scores = np.concatenate([scores for scores, _, _ in images])
     share = np.concatenate([(1 / sizes)[region] for _, region, sizes in images])
     order = np.argsort(scores)
@@ -127,8 +127,11 @@ def highest_normal(maps: Maps, masks: Masks, limit: float) -> tuple[Float32[np.n
     return normal[np.searchsorted(normal, cut) :], count
 
 
-def _regions(maps: Maps, masks: Masks) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Ascending scores of the defective pixels, their regions, and region sizes, image by image."""
+def regions_of(maps: Maps, masks: Masks) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Ascending scores of the defective pixels, their regions, and region sizes, image by image.
+
+    Images without a defective pixel are passed over.
+    """
     for scores, mask in zip(maps, masks, strict=True):
         if mask.any():
             region = ndimage.label(mask, np.ones((3, 3)))[0][mask] - 1

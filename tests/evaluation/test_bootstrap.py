@@ -1,4 +1,4 @@
-"""Resampled AUROCs against scikit-learn's of images that were really drawn and joined."""
+"""Resampled figures against those of images that were really drawn and joined."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,11 @@ from sklearn.metrics import roc_auc_score
 from gaussft_jax.evaluation import (
     Scored,
     Undefined,
+    aupro,
     draw_images,
     interval,
     intervals,
+    resampled_aupro,
     resampled_auroc,
     resampled_pixel_auroc,
 )
@@ -56,14 +58,33 @@ def test_pixel_auroc_of_each_draw(rng):
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("limit", [0.05, 0.3, 1.0])
+def test_pro_of_each_draw(rng, limit):
+    tied = random_scored(rng)
+    smooth = tied._replace(
+        maps=rng.random((11, 40, 40), np.float32), masks=np.zeros((11, 40, 40), bool)
+    )
+    smooth.masks[1::2, 5:20, 8:30] = True
+    smooth.masks[3, 30:35, 2:9] = True
+    smooth.maps[smooth.masks] += 0.3
+    draws = draw_images(tied.defective, 30)
+    for scored, tolerance in ((tied, 1e-12), (smooth, 1e-3)):
+        found = resampled_aupro(scored.maps, scored.masks, draws, limit)
+        for times, value in zip(draws, found, strict=True):
+            drawn = np.repeat(np.arange(len(times)), times)
+            expected = aupro(scored.maps[drawn], scored.masks[drawn], limit)
+            np.testing.assert_allclose(value, expected, atol=tolerance)
+
+
 def test_a_draw_without_defective_pixels_is_left_out(rng):
     scored = random_scored(rng)
     scored.masks[2:] = False
     draws = np.ones((3, 11), np.int64)
     draws[1, 1] = 0
-    found = resampled_pixel_auroc(scored.maps, scored.masks, draws)
-    assert np.isnan(found).tolist() == [False, True, False]
-    assert interval(found) == [found[0], found[0]]
+    for resampled in (resampled_pixel_auroc, resampled_aupro):
+        found = resampled(scored.maps, scored.masks, draws)
+        assert np.isnan(found).tolist() == [False, True, False]
+        assert interval(found) == [found[0], found[0]]
 
 
 def test_interval_is_of_percentiles(rng):
@@ -93,8 +114,11 @@ def test_intervals_of_test_images_and_their_notes(rng):
     assert low < roc_auc_score(scored.defective, scored.scores) < high
     low, high = found["pixel_auroc"]
     assert low < roc_auc_score(scored.masks.ravel(), scored.maps.ravel()) < high
+    low, high = found["aupro"]
+    assert low < aupro(scored.maps, scored.masks) < high
     found, notes = intervals(scored._replace(masks=None))
-    assert found["pixel_auroc"] is None and notes == {"pixel_auroc": "no masks"}
+    assert found["pixel_auroc"] is None and found["aupro"] is None
+    assert notes == {"pixel_auroc": "no masks", "aupro": "no masks"}
     found, notes = intervals(scored._replace(labels=("good",) * 11))
     assert found["image_auroc"] is None
     assert notes["image_auroc"] == "needs both classes: there is no positive"
