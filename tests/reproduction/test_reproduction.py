@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import miniatures
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,6 +95,18 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
         (tmp_path / "table2.md").read_text()
     )
     assert "not run" in page.read_text()
+
+
+def test_categories_of_any_layout_are_planned(tmp_path):
+    names = {miniatures.mvtec_loco(tmp_path), miniatures.pair(tmp_path)}
+    command = [sys.executable, SCRIPT, "--data", tmp_path, "--out", tmp_path / "out"]
+    options = ["--tables", "1", "--frozen", "--plan"]
+    listed = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    runs = [line.split("\t") for line in listed.stdout.splitlines()]
+    assert {category for _, category in runs} == names
+    assert {name for name, _ in runs} == {
+        "frozen", *(f"objective={name}" for name in ("deep_svdd", "gaussian_ad", "padim", "spade"))
+    }  # fmt: skip
 
 
 def test_every_figure_of_every_run_is_in_one_file_and_on_one_page(parts, tmp_path):
