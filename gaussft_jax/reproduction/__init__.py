@@ -2,8 +2,8 @@
 
 from gaussft_jax.reproduction.figures import vicinity_figure, write_figures
 from gaussft_jax.reproduction.paper import TABLES, Row, Table
-from gaussft_jax.reproduction.results import write_results
-from gaussft_jax.reproduction.runs import Run, plan, reproduce
+from gaussft_jax.reproduction.results import results_page, write_results
+from gaussft_jax.reproduction.runs import Run, finished, plan, reproduce
 from gaussft_jax.reproduction.tables import write_tables
 
 __all__ = [
@@ -11,8 +11,10 @@ __all__ = [
     "Row",
     "Run",
     "Table",
+    "finished",
     "plan",
     "reproduce",
+    "results_page",
     "vicinity_figure",
     "write_figures",
     "write_results",

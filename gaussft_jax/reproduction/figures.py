@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Integer, UInt8
 from matplotlib.figure import Figure
 
-from gaussft_jax.data import read_category, read_image, read_images, read_masks
+from gaussft_jax.data import AUTO, read_category, read_image, read_images, read_masks
 from gaussft_jax.evaluation import Scored, pro_curve, read_scored
 from gaussft_jax.files import read_json, replacing, write_text
 from gaussft_jax.report import COLOURS, map_range, pro_figure, score_histogram
@@ -95,7 +95,9 @@ def segmentation_figure(
     return figure
 
 
-def write_figures(out: str | Path, root: str | Path, categories: Sequence[str]) -> dict[str, Path]:
+def write_figures(
+    out: str | Path, root: str | Path, categories: Sequence[str], layout: str = AUTO
+) -> dict[str, Path]:
     """Write Figure 2, and for each category Figure 3, a histogram of scores and a PRO curve.
 
     Those of a category show the first fold of its tuned run, or of its frozen one while that is not
@@ -105,6 +107,7 @@ def write_figures(out: str | Path, root: str | Path, categories: Sequence[str]) 
         out: folder that `reproduce` was given.
         root: folder of the categories.
         categories: their names.
+        layout: of theirs, as `data.read_category` takes it.
 
     Returns:
         Title and file of each figure written.
@@ -117,7 +120,7 @@ def write_figures(out: str | Path, root: str | Path, categories: Sequence[str]) 
             continue
         results = read_json(done / "results.json")
         fold, size = results["config"]["folds"][0], results["image_size"]
-        files = read_category(root, category)
+        files = read_category(root, category, layout)
         if not figures:
             title = f"Figure 2. The vicinity of a photograph ({category})"
             figure = vicinity_figure(read_image(files.train[0], size), 0, 3.0)

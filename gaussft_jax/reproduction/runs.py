@@ -13,7 +13,7 @@ from gaussft_jax.experiment import check_workdir, train_and_evaluate
 from gaussft_jax.files import read_json, write_text
 from gaussft_jax.reproduction.paper import TABLES
 
-__all__ = ["Run", "plan", "reproduce"]
+__all__ = ["Run", "finished", "plan", "reproduce"]
 
 
 class Run(NamedTuple):
@@ -98,6 +98,17 @@ def reproduce(run: Run, out: Path, store: LevelStore | None = None) -> str | Non
         return f"{run.name} on {run.category}: {type(error).__name__}: {error}"
     (folder / "error.txt").unlink(missing_ok=True)
     return None
+
+
+def finished(runs: Sequence[Run], out: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """What results.json of each finished run says, by its name and category.
+
+    Args:
+        runs: from `plan`.
+        out: folder of all runs.
+    """
+    found = {(run.name, run.category): run.folder(out) / "results.json" for run in runs}
+    return {key: read_json(path) for key, path in found.items() if path.exists()}
 
 
 def _done(folder: Path, config: ConfigDict) -> bool:

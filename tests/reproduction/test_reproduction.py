@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gaussft_jax import data
 from gaussft_jax.evaluation import Scored
 from gaussft_jax.reproduction import (
     TABLES,
+    finished,
     plan,
     reproduce,
     write_figures,
@@ -97,41 +99,91 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
     assert "not run" in page.read_text()
 
 
-def test_categories_of_any_layout_are_planned(tmp_path):
-    names = {miniatures.mvtec_loco(tmp_path), miniatures.pair(tmp_path)}
-    command = [sys.executable, SCRIPT, "--data", tmp_path, "--out", tmp_path / "out"]
-    options = ["--tables", "1", "--frozen", "--plan"]
-    listed = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
-    runs = [line.split("\t") for line in listed.stdout.splitlines()]
-    assert {category for _, category in runs} == names
-    assert {name for name, _ in runs} == {
-        "frozen", *(f"objective={name}" for name in ("deep_svdd", "gaussian_ad", "padim", "spade"))
-    }  # fmt: skip
+def _script(*arguments):
+    command = [sys.executable, SCRIPT, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
-def test_every_figure_of_every_run_is_in_one_file_and_on_one_page(parts, tmp_path):
-    runs = _plan(parts, 2, categories=("bolt", "nut"))
-    for i, run in enumerate(runs[:2]):
-        folds = [
-            {"fold": fold, "seconds": 1.6, "image_auroc": value, "aupro": None, "aupimo": 0.25}
-            for fold, value in enumerate((0.5 + i / 4, 0.75 + i / 4))
-        ]
-        run.folder(tmp_path).mkdir(parents=True)
-        results = {"backbone": "efficientnet-lite0", "image_size": 64, "folds": folds}
-        (run.folder(tmp_path) / "results.json").write_text(json.dumps(results))
-    page = write_results(tmp_path, runs, "scripts/reproduce --data there").read_text()
+@pytest.mark.parametrize("make", miniatures.EXPECTED)
+def test_a_category_of_any_layout_is_run(tmp_path, make):
+    """As the script does it: found by its layout, run, its figures in results.csv."""
+    category = Path(make(tmp_path))
+    root, out = tmp_path / category.parent, tmp_path / "out"
+    *_, masked = miniatures.EXPECTED[make]
+    assert data.categories(root) == (category.name,)
+    common = {"data.root": str(root), "image_size": 32, "folds": (0,)}
+    runs = [run for run in plan([2], [category.name], common) if not run.config.tune]
+    assert [reproduce(run, out) for run in runs] == [None]
+    write_results(out, finished(runs, out), "", "")
+    with (out / "results.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["category"], "aupro" in row) == (category.name, masked)
+    assert 0 <= float(row["image_auroc"]) <= 1
+
+
+def test_the_script_takes_a_layout_by_name(tmp_path):
+    """Where two would do, it wants one; sPRO and every other figure are in its file."""
+    miniatures.mvtec_loco(tmp_path / "data")
+    for public in ("good", "bad"):
+        miniatures.images(tmp_path / "data" / "box" / "test_public" / public, 2)
+    options = ["--data", tmp_path / "data", "--out", tmp_path / "out", "--tables=2", "--frozen"]
+    options += ["--image-size=32", "--folds=0,1"]
+    doubted = _script(*options)
+    assert doubted.returncode == 2 and "can be read as mvtec_loco or mvtec_ad2" in doubted.stderr
+    assert not (tmp_path / "out").exists()
+    done = _script(*options, "--layout=mvtec_loco")
+    assert done.returncode == 0, done.stderr
+
+    with (tmp_path / "out" / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["category"], row["fold"]) for row in rows] == [
+        ("frozen", "box", "0"), ("frozen", "box", "1"),
+    ]  # fmt: skip
+    results = tmp_path / "out" / "runs" / "frozen" / "box" / "results.json"
+    for row, fold in zip(rows, json.loads(results.read_text())["folds"], strict=True):
+        expected = [fold["image_auroc"], fold["auspro_05"], fold["interval"]["pixel_auroc"][0]]
+        found = [row[column] for column in ("image_auroc", "auspro_05", "pixel_auroc_low")]
+        np.testing.assert_allclose(np.array(found, float), expected, atol=1e-6)
+    assert "## sPRO to 5 %" in (tmp_path / "out" / "results.md").read_text()
+
+
+def test_every_figure_of_every_fold_is_in_one_file_and_on_one_page(tmp_path):
+    def fold(number, auroc, missed):
+        rate = {"alpha": 0.05, "good": 9, "false_alarms": 1, "defective": 4, "missed": missed}
+        return {
+            "fold": number, "image_auroc": auroc, "aupro": None, "aupimo": 0.25,
+            "interval": {"image_auroc": [auroc - 0.25, 1.0], "aupro": None},
+            "alpha": [rate | {"pixel_threshold": 3.0, "mask_f1": 0.5, "mask_iou": None}],
+        }  # fmt: skip
+
+    described = {"backbone": "efficientnet-lite0", "image_size": 64, "tuned": False}
+    results = {
+        ("frozen", "bolt"): {**described, "folds": [fold(0, 0.5, 1), fold(1, 0.75, 2)]},
+        ("frozen", "nut"): {**described, "folds": [fold(0, 0.875, 0)]},
+        ("other", "nut"): {**described, "folds": [{"fold": 0, "image_auroc": 1.0}]},
+    }
+    page = write_results(tmp_path, results, "scripts/reproduce --data there", "Named so.")
 
     with (tmp_path / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [(row["run"], row["category"]) for row in rows] == [run[:2] for run in runs[:2]]
-    assert [row["image_auroc"] for row in rows] == ["0.625", "0.875"]
-    assert {(row["aupro"], row["folds"], row["seconds"]) for row in rows} == {("", "0 1", "3")}
-    shown = {category: "" for _, category, _ in runs[:2]}
-    assert len(shown) == 2
-    assert "| `frozen` | 62.5 | 87.5 |" in page
-    assert "## AUPIMO" in page
-    assert "## PRO" not in page
-    assert "`scripts/reproduce --data there`" in page
+    assert [(row["run"], row["category"], row["fold"]) for row in rows] == [
+        ("frozen", "bolt", "0"), ("frozen", "bolt", "1"), ("frozen", "nut", "0"),
+        ("other", "nut", "0"),
+    ]  # fmt: skip
+    assert [row["image_auroc"] for row in rows] == ["0.5", "0.75", "0.875", "1.0"]
+    assert [row["image_auroc_low"] for row in rows] == ["0.25", "0.5", "0.625", ""]
+    assert [row["missed_5"] for row in rows] == ["1", "2", "0", ""]
+    assert [row["mask_f1_5"] for row in rows] == ["0.5", "0.5", "0.5", ""]
+    assert {row["tuned"] for row in rows} == {"False"}
+    assert "aupro" not in rows[0]  # it has none anywhere
+
+    text = page.read_text()
+    assert "`scripts/reproduce --data there`" in text and "Named so." in text
+    assert "| `frozen` | 62.5 | 87.5 (62.5 to 100.0) |" in text
+    assert "| `other` |  | 100.0 |" in text
+    assert "| `frozen` | 5 % | 2 of 18, 3 of 8 | 1 of 9, 0 of 4 |" in text
+    assert "## AUPIMO" in text and "## PRO" not in text
+    assert "F1 and IoU" not in text  # there is no IoU
 
 
 def test_figures_show_what_the_run_left(parts, tmp_path):
@@ -164,7 +216,6 @@ def test_successes_are_found_best_and_failures_missed():
     ],
 )
 def test_a_mistake_is_named(parts, tmp_path, arguments, message):
-    command = [sys.executable, SCRIPT, "--data", parts, "--out", tmp_path, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = _script("--data", parts, "--out", tmp_path, *arguments)
     assert done.returncode == 2
     assert message in done.stderr
