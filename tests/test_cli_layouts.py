@@ -60,6 +60,17 @@ def test_what_is_not_known_is_shown_and_nothing_is_written(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_where_two_layouts_would_do_a_folder_of_images_is_named(tmp_path, capsys):
+    folder = tmp_path / miniatures.mvtec_loco(tmp_path)
+    for label in ("good", "bad"):
+        miniatures.images(folder / "test_public" / label, 2)
+    assert _fit(folder, tmp_path / "model") == 1
+    assert "mvtec_loco or mvtec_ad2" in (said := capsys.readouterr().err)
+    assert "give a folder of images in it" in said
+    train = folder / "train" / "good"
+    assert _fit(train, tmp_path / "model") == 0
+
+
 def test_a_category_is_not_written_into(tmp_path, capsys):
     folder = tmp_path / miniatures.kolektor2(tmp_path)
     before = sorted(folder.rglob("*"))

@@ -55,8 +55,8 @@ def layout_of(folder: str | Path, layout: str = AUTO) -> Layout | None:
     if len(found) > 1:
         listed = " or ".join(one.name for one in found)
         raise ValueError(
-            f"{folder} can be read as {listed}: name one by config.data.layout, or take away what "
-            "belongs to the other"
+            f"{folder} can be read as {listed}: name one by config.data.layout, give a folder of "
+            "images in it, or take away what belongs to the other"
         )
     return found[0] if found else None
 
