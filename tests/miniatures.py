@@ -139,7 +139,7 @@ def kolektor(root: Path) -> str:
 
 
 def kolektor2(root: Path) -> str:
-    for part, count in (("train", 6), ("test", 4)):
+    for part, count in (("train", 8), ("test", 4)):
         for i in range(count):
             path = root / "KolektorSDD2" / part / f"{20000 + i}.png"
             image(path, 100 * count + i)
@@ -177,7 +177,7 @@ EXPECTED = {
     visa_undivided: ("visa", 6, 0, ["anomaly", "anomaly", "good", "good"], True),
     btad: ("btad", 5, 0, ["good", "good", "ko", "ko"], True),
     kolektor: ("kolektor", 8, 0, ["defect", "defect", *["good"] * 4], True),
-    kolektor2: ("kolektor2", 4, 0, ["defect", "good", "good", "good"], True),
+    kolektor2: ("kolektor2", 5, 0, ["defect", "good", "good", "good"], True),
     pair: ("pair", 5, 0, ["Not-OK", "Not-OK", "good", "good"], False),
     pair_divided: ("pair", 5, 0, ["good", "good", "scratched", "scratched"], True),
 }  # fmt: skip

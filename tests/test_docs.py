@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gaussft_jax
+from gaussft_jax.reproduction import results_page
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -41,6 +42,12 @@ def test_the_architecture_names_what_exists():
     for name in names:
         part, *attributes = name.split(".")
         functools.reduce(getattr, attributes, importlib.import_module(f"gaussft_jax.{part}"))
+
+
+def test_the_page_of_figures_is_made_from_its_file():
+    page = (REPOSITORY / "docs" / "results.md").read_text("utf-8")
+    command, named = re.search(r"which `([^`]+)` leaves\. Percent, .*?\. (A run .*)", page).groups()
+    assert results_page(REPOSITORY / "docs" / "results.csv", command, named) == page
 
 
 def test_links_between_pages_lead_somewhere(site):

@@ -170,7 +170,7 @@ def test_methods_are_compared_and_rows_are_kept(parts, tmp_path, monkeypatch, ca
     (row,) = (line.split(" | ") for line in table.splitlines() if "gaussian_ad" in line)
     page = (tmp_path / "table" / "results.md").read_text("utf-8")
     assert f"| `gaussian_ad --size 64` | {row[1]} (" in page
-    assert "by `scripts/compare_methods bolt --methods 'gaussian_ad --size 64' --out OUT`" in page
+    assert "`scripts/compare_methods bolt --methods 'gaussian_ad --size 64' --out OUT`" in page
     assert len(row) == 8 and all(float(cell.strip(" |")) > 0 for cell in row[1:])
     monkeypatch.setattr(script.subprocess, "Popen", begun)
     script.main()

@@ -83,7 +83,7 @@ def results_page(path: str | Path, command: str, named: str) -> str:
     lines = [
         "# Every figure of every run",
         "",
-        f"Made from [results.csv](results.csv) by `{command}`. Percent, {over}. {named}",
+        f"Made from [results.csv](results.csv), which `{command}` leaves. Percent, {over}. {named}",
     ]
     for metric, title in METRICS.items():
         if metric in columns:

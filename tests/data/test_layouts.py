@@ -105,7 +105,7 @@ def test_images_without_labels_are_listed_apart(tmp_path):
             "1cls.csv is missing: every fifth normal image is tested, 2 in",
         ),
         (miniatures.kolektor, "all defective images and the good ones of every fifth kos folder"),
-        (miniatures.kolektor2, "train: 2 defective images not used"),
+        (miniatures.kolektor2, "train: 3 defective images not used"),
         (miniatures.pair, "OK: every fifth image by name, 2 of 7, is for testing"),
     ],
 )
