@@ -39,7 +39,7 @@ ALLOWED = {
         "scoring", "training", "vicinity",
     },
     "comparison": {"data", "detector", "evaluation", "files", "report"},
-    "inspection": {"data", "detector", "parallel", "report"},
+    "inspection": {"data", "detector", "files", "parallel", "report"},
     "serving": {"data", "files", "inspection", "report"},
     "deployment": {"detector", "evaluation", "lowering"},
     "results": {"data", "detector", "evaluation", "network", "versions"},

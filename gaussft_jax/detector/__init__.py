@@ -2,6 +2,7 @@
 
 from gaussft_jax.detector.detector import Calibrate, Detector, Prediction
 from gaussft_jax.detector.fitting import Model, Tuning, fit_model, tunable_part
+from gaussft_jax.detector.prediction import map_at
 from gaussft_jax.detector.set_up import AUTO
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "Prediction",
     "Tuning",
     "fit_model",
+    "map_at",
     "tunable_part",
 ]

@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float32
+from PIL import Image
 
-__all__ = ["NOT_CALIBRATED", "Prediction"]
+__all__ = ["NOT_CALIBRATED", "Prediction", "map_at"]
 
 NOT_CALIBRATED = "the detector is not calibrated: fit it with calibrate='split'"
 
@@ -35,3 +36,21 @@ class Prediction(NamedTuple):
         if self.p_values is None:
             raise ValueError(NOT_CALIBRATED)
         return self.p_values <= alpha
+
+
+def map_at(
+    map: Float32[np.ndarray, "s s"], height: int, width: int
+) -> Float32[np.ndarray, "{height} {width}"]:
+    """An anomaly map as large as its photograph.
+
+    Bilinear: no value is above the largest of the map, which is what pixel thresholds are about.
+
+    Args:
+        map: of the photograph resized to a square, distance, float32 [s s].
+        height: of the photograph, pixels.
+        width: likewise.
+
+    Returns:
+        distance, float32 [height width].
+    """
+    return np.asarray(Image.fromarray(map).resize((width, height), Image.Resampling.BILINEAR))

@@ -1,6 +1,7 @@
 """Images from anywhere, inspected as they come: one road for `gaussft predict` and `serve`.
 
-`inspection.arrivals` is imported apart, since it needs the extra `serve`.
+Two modules are imported apart: `inspection.arrivals` needs the extra `serve`, `inspection.bulk`
+the extra `ray`.
 """
 
 from gaussft_jax.inspection.inspector import Inspected, Inspector

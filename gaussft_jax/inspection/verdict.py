@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
-from PIL import Image
 from scipy import ndimage
 
+from gaussft_jax.detector import map_at
 from gaussft_jax.report import heatmap_overlay
 
 __all__ = ["Verdict", "verdict"]
@@ -21,14 +21,24 @@ class Verdict(NamedTuple):
         said: `score` and, of a calibrated detector, `p_value`, `decision` and, of a defective
             image, `regions` and perhaps a `note`; ready for JSON.
         distances: the anomaly map, float32 [h w].
-        heatmap: the photograph under the map, uint8 [h w 3].
         mask: where the distance is above the threshold, bool [h w]; None of a good image.
+        photograph: that was judged, uint8 [h w 3].
+        high: distance at the hot end of the heatmap.
     """
 
     said: dict[str, Any]
     distances: Float32[np.ndarray, "h w"]
-    heatmap: UInt8[np.ndarray, "h w 3"]
     mask: Bool[np.ndarray, "h w"] | None
+    photograph: UInt8[np.ndarray, "h w 3"]
+    high: float
+
+    @property
+    def heatmap(self) -> UInt8[np.ndarray, "h w 3"]:
+        """The photograph under the map, uint8 [h w 3], drawn when it is asked for."""
+        rows = (slice(i, i + _ROWS) for i in range(0, len(self.photograph), _ROWS))
+        return np.concatenate(
+            [heatmap_overlay(self.photograph[i], self.distances[i], 0.0, self.high) for i in rows]
+        )
 
 
 def verdict(
@@ -51,15 +61,7 @@ def verdict(
         alpha: p-values up to it are called defective.
         threshold: distance above which a pixel of a defective image is marked.
     """
-    height, width = photograph.shape[:2]
-    # Bilinear: no value is above the largest of the map, which is what the threshold is about.
-    distances = np.asarray(Image.fromarray(map).resize((width, height), Image.Resampling.BILINEAR))
-    heatmap = np.concatenate(
-        [
-            heatmap_overlay(photograph[i : i + _ROWS], distances[i : i + _ROWS], 0.0, high)
-            for i in range(0, height, _ROWS)
-        ]
-    )
+    distances = map_at(map, *photograph.shape[:2])
     said: dict[str, Any] = {"score": score}
     mask = None
     if p_value is not None:
@@ -70,7 +72,7 @@ def verdict(
             said["regions"] = _regions(mask, distances)
             if not said["regions"]:
                 said["note"] = "no pixel is above the threshold, the image as a whole is unusual"
-    return Verdict(said, distances, heatmap, mask)
+    return Verdict(said, distances, mask, photograph, high)
 
 
 def _regions(
