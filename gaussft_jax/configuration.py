@@ -27,6 +27,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "exposure": ("", *_SCHEMES),
     "stopping": ("vicinity", "fixed", "validation_loss"),
     "level_weights": ("equal", "standardised"),
+    "evaluate_at": ("image_size", "original"),
     "parallelism": ("jit", "pmap"),
 }
 
@@ -65,6 +66,8 @@ def default_config() -> ConfigDict:
     config.dtype = "float32"
     # Side of the square that every image is resized to, pixels; 0 for the network's own.
     config.image_size = 224
+    # Where pixels are counted: at that size, or on masks as large as the photographs, `original`.
+    config.evaluate_at = "image_size"
 
     # The method; `gaussft_jax/methods` has a file for each, with its options.
     config.objective = "gaussian"

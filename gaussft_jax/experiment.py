@@ -20,6 +20,7 @@ from gaussft_jax.data import (
     Region,
     folds,
     read_category,
+    read_full_masks,
     read_images,
     read_masks,
     read_regions,
@@ -47,12 +48,14 @@ __all__ = ["check_workdir", "make_method", "report_again", "train_and_evaluate"]
 class _Photographs(NamedTuple):
     """A category in memory, each process with its share of the images.
 
-    Masks, bool [m s s], and regions are None where there are none.
+    Masks, bool [m s s], and regions are None where there are none. Full masks are as large as the
+    photographs; None where pixels are counted at the size of the network, or without masks.
     """
 
     train: parallel.Share
     test: parallel.Share
     masks: Bool[np.ndarray, "m s s"] | None
+    full_masks: tuple[Bool[np.ndarray, "_ _"], ...] | None
     regions: tuple[tuple[Region, ...], ...] | None
     names: tuple[str, ...]
     labels: tuple[str, ...]
@@ -216,11 +219,13 @@ def _read(config: ConfigDict, size: int) -> _Photographs:
         )
     for note in category.notes if parallel.is_first() else ():
         print(note, file=sys.stderr)
+    original = config.evaluate_at == "original"
     return _Photographs(
         _read_share(category.train, size, "read training images"),
         _read_share([image.path for image in category.test], size, "read test images"),
         read_masks(category.test, size),
-        read_regions(category, size),
+        read_full_masks(category.test) if original else None,
+        read_regions(category, None if original else size),
         tuple(image.name for image in category.test),
         tuple(image.label for image in category.test),
         size,
@@ -267,6 +272,7 @@ def _run_fold(
         photographs.labels,
         photographs.masks,
         photographs.regions,
+        photographs.full_masks,
     )
     record = {"fold": fold, **_described(model), **measured.metrics}
     notes = measured.notes

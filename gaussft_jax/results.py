@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from gaussft_jax.data import Region
-from gaussft_jax.detector import Detector
+from gaussft_jax.detector import Detector, map_at
 from gaussft_jax.evaluation import (
     HEADLINES,
     Scored,
@@ -29,7 +29,7 @@ class Measured(NamedTuple):
     """What a detector makes of labelled images.
 
     Attributes:
-        scored: names, labels, scores, maps and masks.
+        scored: names, labels, scores, maps and masks, of the size at which images were judged.
         p_values: float64 [n]; None without calibration.
         metrics: as `evaluation.evaluate` gives them; `interval`, as `evaluation.intervals`; and
             `alpha`, a row for each false-alarm rate.
@@ -50,6 +50,7 @@ def measure(
     labels: Sequence[str],
     masks: Bool[np.ndarray, "n s s"] | None,
     regions: tuple[tuple[Region, ...], ...] | None = None,
+    full_masks: Sequence[Bool[np.ndarray, "_ _"]] | None = None,
 ) -> Measured:
     """Judge labelled images and measure how well that was done.
 
@@ -59,16 +60,23 @@ def measure(
         names: `label/file` of each image.
         labels: `good`, or the name of the defect.
         masks: defective pixels, bool [n s s]; None where there are none.
-        regions: of each image, as `data.read_regions` gives them.
+        regions: of each image, as `data.read_regions` gives them, of the size of the masks that
+            count.
+        full_masks: defective pixels, n bool [h w], each as large as its photograph; where they are
+            given, figures of pixels are about them, and about maps enlarged as `predict` does.
     """
     predicted = detector.predict(images, progress="judge")
     scored = Scored(tuple(names), tuple(labels), predicted.scores, predicted.maps, masks, regions)
-    metrics, notes = evaluate(scored)
-    metrics["interval"], reasons = intervals(scored)
+    counted = scored
+    if full_masks is not None:
+        maps = [map_at(map, *mask.shape) for map, mask in zip(scored.maps, full_masks, strict=True)]
+        counted = scored._replace(maps=maps, masks=full_masks)
+    metrics, notes = evaluate(counted)
+    metrics["interval"], reasons = intervals(counted)
     notes |= {f"interval.{name}": reason for name, reason in reasons.items()}
     metrics["alpha"] = []
     for rate in _RATES if predicted.p_values is not None else ():
-        marked, reasons = _marked(detector, rate, scored)
+        marked, reasons = _marked(detector, rate, counted)
         row = _counted(rate, predicted.defective(rate), scored.defective) | marked
         metrics["alpha"].append(row)
         notes |= {f"alpha.{rate:g}.{name}": reason for name, reason in reasons.items()}

@@ -200,6 +200,19 @@ def test_a_figure_is_whole_or_the_earlier_one(folder, monkeypatch):
         assert contents(folder) == before
 
 
+def test_a_benchmark_without_its_peers_says_what_is_missing(monkeypatch, capsys):
+    """And has no line of its own, so that the others go on."""
+    script = load("benchmark")
+    monkeypatch.setattr(script.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(script.Detector, "fit", begun)
+    assert list(script.deployed(SimpleNamespace(pairs=1))) == []
+    assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setattr(script.importlib.util, "find_spec", lambda name: name != "openvino" or None)
+    with pytest.raises(pytest.fail.Exception, match="begun"):
+        next(script.deployed(SimpleNamespace(pairs=1)))
+    assert capsys.readouterr().err.startswith("left out: openvino missing")
+
+
 def test_goldens_are_whole_or_the_earlier_ones(tmp_path, monkeypatch):
     goldens = tmp_path / "goldens.npz"
     goldens.write_text("earlier")

@@ -22,11 +22,24 @@ def arguments(parser: ArgumentParser) -> None:
         required=True,
         help="folder for results.json, scores.csv and report.html",
     )
+    parser.add_argument(
+        "--at",
+        choices=("image_size", "original"),
+        default="image_size",
+        help="where pixels are counted: at the size at which images are judged (the default), or "
+        "on the masks as they are, with maps as large as the photographs",
+    )
 
 
 def run(options: Namespace) -> int:
     """Judge labelled images, measure, and make a report."""
-    from gaussft_jax.data import read_images, read_labelled, read_masks, read_regions
+    from gaussft_jax.data import (
+        read_full_masks,
+        read_images,
+        read_labelled,
+        read_masks,
+        read_regions,
+    )
     from gaussft_jax.detector import Detector
     from gaussft_jax.evaluation import write_scored
     from gaussft_jax.files import check_apart, check_file, check_own, write_json
@@ -45,6 +58,7 @@ def run(options: Namespace) -> int:
     detector = Detector.load(options.model)
     tests = category.test
     size = detector.image_size
+    original = options.at == "original"
     images = read_images([test.path for test in tests], size, progress="read images")
     measured = measure(
         detector,
@@ -52,14 +66,15 @@ def run(options: Namespace) -> int:
         [test.name for test in tests],
         [test.label for test in tests],
         read_masks(tests, size),
-        read_regions(category, size),
+        read_regions(category, None if original else size),
+        read_full_masks(tests) if original else None,
     )
     fold = {"fold": 0, **measured.metrics, "notes": measured.notes}
     results = results_of(
         detector,
         options.folder.resolve().name,
         [fold],
-        {"model": str(options.model), "folder": str(options.folder)},
+        {"model": str(options.model), "folder": str(options.folder), "evaluate_at": options.at},
     )
     write_json(options.out / "results.json", results)
     write_scored(options.out, measured.scored, maps=False)

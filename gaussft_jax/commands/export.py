@@ -57,9 +57,10 @@ def run(options: Namespace) -> int:
     with replacing(options.out) as beside:
         beside.write_bytes(program)
     size = detector.image_size
-    sides = "h w" if options.resize else f"{size} {size}"
+    name, sides = ("photographs", "h w") if options.resize else ("images", f"{size} {size}")
+    use = target.use.format(file=str(options.out), input=name)
     print(
-        f"{options.out}, {len(program) / 1e6:.0f} MB: images uint8 [n {sides} 3] -> scores [n], "
-        f"maps [n {size} {size}]{', p-values [n]' if detector.calibration else ''}\n{target.use}"
+        f"{options.out}, {len(program) / 1e6:.0f} MB: {name} uint8 [n {sides} 3] -> scores [n], "
+        f"maps [n {size} {size}]{', p-values [n]' if detector.calibration else ''}\n{use}"
     )
     return 0

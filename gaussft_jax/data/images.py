@@ -16,6 +16,7 @@ __all__ = [
     "ImageError",
     "pixel_count",
     "read_full_mask",
+    "read_full_masks",
     "read_image",
     "read_images",
     "read_mask",
@@ -112,16 +113,16 @@ def read_images(
     return cached(paths, size, read)
 
 
-def read_mask(path: ImageFile, size: int, of: ImageFile) -> Bool[np.ndarray, "s s"]:
+def read_mask(path: ImageFile, size: int | None, of: ImageFile) -> Bool[np.ndarray, "h w"]:
     """Where the mask marks a defect: every pixel above 0, after nearest-neighbour resizing.
 
     Args:
         path: the mask.
-        size: side of the result, pixels.
+        size: side of the result, pixels; None leaves it as large as it is.
         of: the photograph that it belongs to.
 
     Returns:
-        bool [s s].
+        bool [s s], or [h w] of the photograph.
 
     Raises:
         ImageError: the mask cannot be read, or its size in pixels is not that of its photograph.
@@ -133,6 +134,8 @@ def read_mask(path: ImageFile, size: int, of: ImageFile) -> Bool[np.ndarray, "s 
             f"{path} is {width} x {height} pixels, but its image {of} is"
             f" {expected[0]} x {expected[1]}: a mask needs the size of its image"
         )
+    if size is None:
+        return marked
     nearest = Image.fromarray(marked).resize((size, size), Image.Resampling.NEAREST)
     return np.array(nearest)
 
@@ -183,13 +186,26 @@ def read_masks(tests: Sequence[TestImage], size: int) -> Bool[np.ndarray, "n s s
     if any(test.mask is None and test.defective for test in tests):
         return None
     masks = np.zeros((len(tests), size, size), bool)
-
-    def mask(i: int) -> np.ndarray | bool:
-        found = [read_mask(path, size, tests[i].path) for path in tests[i].masks]
-        return np.logical_or.reduce(found) if found else False
-
-    fill(masks, mask, progress=False)
+    fill(masks, lambda i: _union(tests[i], size), progress=False)
     return masks
+
+
+def read_full_masks(tests: Sequence[TestImage]) -> tuple[Bool[np.ndarray, "_ _"], ...] | None:
+    """As `read_masks`, each mask as large as its photograph, bool [h w]."""
+    if any(test.mask is None and test.defective for test in tests):
+        return None
+
+    def mask(test: TestImage) -> Bool[np.ndarray, "h w"]:
+        return _union(test, None) if test.masks else np.zeros(_oriented_size(test.path)[::-1], bool)
+
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(mask, tests))
+
+
+def _union(test: TestImage, size: int | None) -> np.ndarray | bool:
+    """All masks of a test image in one; False without."""
+    found = [read_mask(path, size, test.path) for path in test.masks]
+    return np.logical_or.reduce(found) if found else False
 
 
 def fill(array: np.ndarray, read: Callable[[int], np.ndarray | bool], progress: bool | str) -> None:

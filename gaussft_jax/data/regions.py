@@ -15,15 +15,15 @@ class Region(NamedTuple):
     """A place that could be changed, in one piece or several.
 
     Attributes:
-        mask: its pixels, bool [s s].
+        mask: its pixels, bool [h w].
         saturation: how many of them suffice, above 0 and at most all.
     """
 
-    mask: Bool[np.ndarray, "s s"]
+    mask: Bool[np.ndarray, "h w"]
     saturation: float
 
 
-def read_regions(category: Category, size: int) -> tuple[tuple[Region, ...], ...] | None:
+def read_regions(category: Category, size: int | None) -> tuple[tuple[Region, ...], ...] | None:
     """The regions of each test image, one for each of its masks; None without saturations.
 
     An area in pixels is one of the mask as it is; here the region's share counts, and at most the
@@ -31,7 +31,7 @@ def read_regions(category: Category, size: int) -> tuple[tuple[Region, ...], ...
 
     Args:
         category: as `read_category` gives it.
-        size: side of the masks, pixels.
+        size: side of the masks, pixels; None for masks as large as they are.
 
     Returns:
         For each test image its regions, none for good ones; None too where a defective image has

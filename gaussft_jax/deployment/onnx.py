@@ -177,5 +177,6 @@ TARGET = Target(
     is_exported,
     ".onnx",
     ("alpha", "resize"),
-    "onnxruntime.InferenceSession(FILE).run(None, {NAME: images}) runs it; its metadata say more",
+    "onnxruntime.InferenceSession({file!r}).run(None, {{{input!r}: images}}) runs it; its metadata "
+    "say more",
 )

@@ -50,5 +50,6 @@ TARGET = Target(
     is_exported,
     "",
     ("platforms",),
-    "jax.export.deserialize(bytes).call(images) runs it; newer JAX reads it for six months",
+    "jax.export.deserialize(open({file!r}, 'rb').read()).call(images) runs it; newer JAX reads it "
+    "for six months",
 )

@@ -21,7 +21,7 @@ class Target(NamedTuple):
         is_exported: whether a file is one that `export` made.
         suffix: of file names that tell the format; empty where any other will do.
         options: what `export` takes beside the detector.
-        use: one line on how to run the file.
+        use: one line on how to run it, for `str.format` with the `file` and its `input`.
     """
 
     export: Callable[..., bytes]

@@ -1,16 +1,17 @@
 """Per-image overlap (PIMO): the share of each image's defect found, against alarms on good ones."""
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool
 
+from gaussft_jax.evaluation.pro import Maps, Masks
 from gaussft_jax.evaluation.roc import Undefined
 
 __all__ = ["aupimo"]
 
 
 def aupimo(
-    maps: Float32[np.ndarray, "n h w"],
-    masks: Bool[np.ndarray, "n h w"],
+    maps: Maps,
+    masks: Masks,
     good: Bool[np.ndarray, " n"],
     lower: float = 1e-5,
     upper: float = 1e-4,
@@ -26,8 +27,10 @@ def aupimo(
     Memory above the inputs: two copies of the good images' maps.
 
     Args:
-        maps: anomaly maps of all images, float32 [n h w], without NaN.
-        masks: defective pixels, bool [n h w]; an image without any has no overlap and is left out.
+        maps: anomaly maps of all images, float32 [n h w], or n maps [h w], without NaN; those of
+            good images are of one size.
+        masks: defective pixels, bool of the same shapes; an image without any has no overlap and
+            is left out.
         good: which images are good, bool [n]; their masks are not looked at.
         lower: L, false positive rate, above 0.
         upper: U, false positive rate, above `lower` and at most 1.
@@ -36,7 +39,8 @@ def aupimo(
         Fraction in [0, 1].
 
     Raises:
-        Undefined: no good image, no defective pixel, or less than 1 / L pixels of good images.
+        Undefined: no good image, no defective pixel, less than 1 / L pixels of good images, or
+            good images of several sizes, whose pixels do not count alike.
         ValueError: the bounds are no rates in this order.
 
     Reference:
@@ -46,10 +50,13 @@ def aupimo(
     """
     if not 0 < lower < upper <= 1:
         raise ValueError(f"bounds are rates, 0 < lower < upper <= 1, not {lower} and {upper}")
-    normal = maps[good].ravel()
-    count = normal.size
-    if not count:
+    if not good.any():
         raise Undefined("no good image")
+    of_good = [maps[i] for i in np.flatnonzero(good)]
+    if len({map.shape for map in of_good}) > 1:
+        raise Undefined("the good images are of several sizes")
+    normal = np.concatenate([map.ravel() for map in of_good])
+    count = normal.size
     if count * lower < 1 - 1e-9:
         raise Undefined(
             f"a false positive rate of {lower:g} needs {np.ceil(1 / lower):.0f} pixels of good "

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int
+from jaxtyping import Bool, Float, Int
 
-from gaussft_jax.evaluation.pro import regions_of
+from gaussft_jax.evaluation.pro import Maps, Masks, all_pixels, regions_of
 from gaussft_jax.evaluation.roc import Undefined, check_classes
 from gaussft_jax.evaluation.scored import Scored
 
@@ -64,9 +64,7 @@ def resampled_auroc(
     return (drawn * wins).sum(1) / (2 * drawn.sum(1) * below[:, -1])
 
 
-def resampled_pixel_auroc(
-    maps: Float32[np.ndarray, "n h w"], masks: Bool[np.ndarray, "n h w"], draws: Draws
-) -> Float[np.ndarray, " b"]:
+def resampled_pixel_auroc(maps: Maps, masks: Masks, draws: Draws) -> Float[np.ndarray, " b"]:
     """Pixel AUROC of each draw, exact, from the pairs that any two images have between them.
 
     With W[i, j] the number of pairs of a defective pixel of i above a normal pixel of j, ties half,
@@ -74,8 +72,8 @@ def resampled_pixel_auroc(
     one AUROC; the draws are quick then.
 
     Args:
-        maps: anomaly maps, float32 [n h w], without NaN.
-        masks: defective pixels, bool [n h w].
+        maps: anomaly maps, float32 [n h w], or n maps [h w] of any sizes, without NaN.
+        masks: defective pixels, bool of the same shapes.
         draws: as `draw_images` gives them.
 
     Returns:
@@ -85,9 +83,9 @@ def resampled_pixel_auroc(
         Undefined: there is no defective or no normal pixel.
     """
     n = len(maps)
-    defects = masks.sum((1, 2))
-    check_classes(int(defects.sum()), masks.size - int(defects.sum()))
-    scores, owners = maps[masks], np.repeat(np.arange(n), defects)
+    defects, normals = _counted(masks)
+    scores = np.concatenate([map[mask] for map, mask in zip(maps, masks, strict=True)])
+    owners = np.repeat(np.arange(n), defects)
     order = np.argsort(scores)
     scores, owners = scores[order], owners[order]
     pairs = np.empty((n, n))
@@ -98,14 +96,12 @@ def resampled_pixel_auroc(
         beaten = np.bincount(np.concatenate(firsts), minlength=scores.size + 1).cumsum()[:-1]
         pairs[:, j] = np.bincount(owners, beaten, minlength=n) / 2
     with np.errstate(invalid="ignore"):
-        return ((draws @ pairs) * draws).sum(1) / (
-            (draws @ defects) * (draws @ (masks[0].size - defects))
-        )
+        return ((draws @ pairs) * draws).sum(1) / ((draws @ defects) * (draws @ normals))
 
 
 def resampled_aupro(
-    maps: Float32[np.ndarray, "n h w"],
-    masks: Bool[np.ndarray, "n h w"],
+    maps: Maps,
+    masks: Masks,
     draws: Draws,
     limit: float = 0.3,
 ) -> Float[np.ndarray, " b"]:
@@ -116,8 +112,8 @@ def resampled_aupro(
     are. The thresholds lie closer the lower the rate; the area is within 1e-3 of the exact one.
 
     Args:
-        maps: anomaly maps, float32 [n h w], without NaN.
-        masks: defective pixels, bool [n h w]; a region is an 8-connected component.
+        maps: anomaly maps, float32 [n h w], or n maps [h w] of any sizes, without NaN.
+        masks: defective pixels, bool of the same shapes; a region is an 8-connected component.
         draws: as `draw_images` gives them.
         limit: false positive rate, in (0, 1].
 
@@ -127,12 +123,12 @@ def resampled_aupro(
     Raises:
         Undefined: there is no defective or no normal pixel.
     """
-    normals = masks[0].size - masks.sum((1, 2))
-    check_classes(int(masks.sum()), int(normals.sum()))
-    thresholds = np.unique(maps)
+    _, normals = _counted(masks)
+    thresholds = np.unique(all_pixels(maps))
     if thresholds.size > _THRESHOLDS:
         shares = 1 - np.linspace(0, 1, _THRESHOLDS) ** 2
-        thresholds = np.unique(np.quantile(maps[~masks], shares, method="nearest"))
+        good = all_pixels(maps)[~all_pixels(masks)]
+        thresholds = np.unique(np.quantile(good, shares, method="nearest"))
     thresholds = np.append(thresholds, np.float32(np.inf))[::-1]
     alarms, covered = np.zeros((2, len(maps), thresholds.size))
     regions = np.zeros(len(maps), int)
@@ -151,6 +147,14 @@ def resampled_aupro(
     inside = np.clip(limit - start, 0, steps)  # how far each step goes before the limit
     share = np.divide(inside, steps, out=np.zeros_like(steps), where=steps > 0)
     return (inside * (pro[:, :-1] + share * np.diff(pro) / 2)).sum(1) / limit
+
+
+def _counted(masks: Masks) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """How many defective and how many normal pixels each image has; none at all is Undefined."""
+    defects = np.array([np.count_nonzero(mask) for mask in masks])
+    normals = np.array([mask.size for mask in masks]) - defects
+    check_classes(int(defects.sum()), int(normals.sum()))
+    return defects, normals
 
 
 def interval(values: Float[np.ndarray, " b"], level: float = 0.95) -> list[float]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gaussft_jax.data import GOOD
 from gaussft_jax.evaluation.aupimo import aupimo
-from gaussft_jax.evaluation.pro import aupro
+from gaussft_jax.evaluation.pro import Masks, all_pixels, aupro
 from gaussft_jax.evaluation.roc import Undefined, rank_metrics
 from gaussft_jax.evaluation.scored import Scored
 from gaussft_jax.evaluation.spro import auspro
@@ -31,7 +31,7 @@ class _Figures(NamedTuple):
     apply: Callable[[Scored], bool] = lambda _: True
 
 
-def _masks(scored: Scored) -> np.ndarray:
+def _masks(scored: Scored) -> Masks:
     if scored.masks is None:
         raise Undefined("no masks")
     return scored.masks
@@ -44,7 +44,7 @@ _REGISTRY = (
     ),
     _Figures(
         {"pixel_auroc": "Pixel AUROC", "pixel_aupr": "Pixel AUPR", "pixel_f1_max": "Pixel F1"},
-        lambda of: rank_metrics(of.maps, _masks(of)),
+        lambda of: rank_metrics(all_pixels(of.maps), all_pixels(_masks(of))),
     ),
     _Figures({"aupro": "PRO"}, lambda of: [aupro(of.maps, _masks(of))]),
     _Figures({"aupro_05": "PRO to 5 %"}, lambda of: [aupro(of.maps, _masks(of), 0.05)]),
@@ -152,10 +152,15 @@ def _metrics(
 
 
 def _choose(scored: Scored, chosen: np.ndarray) -> Scored:
+    def of(maps):
+        if isinstance(maps, np.ndarray):
+            return maps[chosen]
+        return [maps[i] for i in np.flatnonzero(chosen)]
+
     return Scored(
         tuple(np.array(scored.names)[chosen]),
         tuple(np.array(scored.labels)[chosen]),
         scored.scores[chosen],
-        scored.maps[chosen],
-        None if scored.masks is None else scored.masks[chosen],
+        of(scored.maps),
+        None if scored.masks is None else of(scored.masks),
     )

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32
 
+from gaussft_jax.evaluation.pro import Maps, Masks
 from gaussft_jax.evaluation.roc import Undefined
 
 __all__ = ["Overlap", "overlap"]
@@ -22,23 +22,24 @@ class Overlap(NamedTuple):
     iou: float
 
 
-def overlap(
-    maps: Float32[np.ndarray, "n h w"], masks: Bool[np.ndarray, "n h w"], threshold: float
-) -> Overlap:
+def overlap(maps: Maps, masks: Masks, threshold: float) -> Overlap:
     """F1 and intersection over union of all pixels of all images together.
 
     Args:
-        maps: anomaly maps, float32 [n h w], distance.
-        masks: defective pixels, bool [n h w].
+        maps: anomaly maps, distance, float32 [n h w], or n maps [h w] of any sizes.
+        masks: defective pixels, bool of the same shapes.
         threshold: largest distance that is no defect (`Detector.pixel_threshold`).
 
     Raises:
         Undefined: there is no defective pixel.
     """
-    true = int(np.count_nonzero(masks))
+    true = found = both = 0
+    for map, mask in zip(maps, masks, strict=True):
+        marked = map > threshold
+        true += int(np.count_nonzero(mask))
+        found += int(np.count_nonzero(marked))
+        both += int(np.count_nonzero(marked & mask))
     if not true:
         raise Undefined("no defective pixel")
-    marked = maps > threshold
-    both = int(np.count_nonzero(marked & masks))
-    total = int(np.count_nonzero(marked)) + true
+    total = true + found
     return Overlap(2 * both / total, both / (total - both))

@@ -8,10 +8,24 @@ from scipy import ndimage
 
 from gaussft_jax.evaluation.roc import Undefined
 
-__all__ = ["Maps", "Masks", "aupro", "found_area", "highest_normal", "pro_curve", "regions_of"]
+__all__ = [
+    "Maps",
+    "Masks",
+    "all_pixels",
+    "aupro",
+    "found_area",
+    "highest_normal",
+    "pro_curve",
+    "regions_of",
+]
 
 Maps = Float32[np.ndarray, "n h w"] | Sequence[Float32[np.ndarray, "_ _"]]
 Masks = Bool[np.ndarray, "n h w"] | Sequence[Bool[np.ndarray, "_ _"]]
+
+
+def all_pixels(maps: Maps | Masks) -> np.ndarray:
+    """The pixels of all maps in one array, which is not copied where it is one already."""
+    return maps if isinstance(maps, np.ndarray) else np.concatenate([map.ravel() for map in maps])
 
 
 def aupro(maps: Maps, masks: Masks, limit: float = 0.3) -> float:

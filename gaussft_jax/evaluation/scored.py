@@ -21,16 +21,17 @@ class Scored(NamedTuple):
         names: `defect/file` of each image, [n].
         labels: `good`, or the name of the defect (its folder), [n].
         scores: image scores, float [n], distance (`gaussian.image_score`).
-        maps: anomaly maps, float32 [n s s], distance.
-        masks: defective pixels, bool [n s s] (all False for good images); None without masks.
+        maps: anomaly maps, distance, float32 [n s s], or n maps [h w] of any sizes.
+        masks: defective pixels, bool of the same shapes (all False for good images); None without
+            masks.
         regions: of each image, as `data.read_regions` gives them; None where the data have none.
     """
 
     names: tuple[str, ...]
     labels: tuple[str, ...]
     scores: np.ndarray
-    maps: np.ndarray
-    masks: np.ndarray | None
+    maps: np.ndarray | Sequence[np.ndarray]
+    masks: np.ndarray | Sequence[np.ndarray] | None
     regions: tuple[tuple[Region, ...], ...] | None = None
 
     @property

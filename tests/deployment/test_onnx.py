@@ -125,6 +125,7 @@ def test_the_command(stripes, tmp_path, capsys, monkeypatch):
     assert cli.main([*export, str(out), "--alpha", "0.4"]) == 0
     said = capsys.readouterr().out
     assert "images uint8 [n 32 32 3] -> scores [n], maps [n 32 32], p-values [n]" in said
+    assert f"InferenceSession({str(out)!r}).run(None, {{'images': images}})" in said
     session = onnxruntime.InferenceSession(out)
     assert [(given.name, given.shape) for given in session.get_inputs()] == [
         ("images", ["B", 32, 32, 3])
