@@ -21,10 +21,20 @@ ALPHA = 0.5
 
 
 @pytest.fixture(scope="module")
+def model(stripes, tmp_path_factory):
+    """The folder of a detector that is quickly compiled."""
+    folder = tmp_path_factory.mktemp("models") / "stripes"
+    Detector.fit(stripes[:10], "deep_svdd", calibrate="split").save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def bulk():
     """The module, while a Ray of two slots runs on this machine."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # else its workers wait for whatever else runs
         from gaussft_jax.inspection import bulk
 
         ray.init(
@@ -84,14 +94,14 @@ def judged_times(folder):
     }
 
 
-def test_an_actor_that_dies_costs_no_image(bulk, bolt_model, paths, tmp_path, monkeypatch):
+def test_an_actor_that_dies_costs_no_image(bulk, model, paths, tmp_path, monkeypatch):
     monkeypatch.setattr(bulk, "Judge", watched(tmp_path, die=True))
-    found = bulk.judge_all(bolt_model, paths, tmp_path / "out", ALPHA, actors=2)
+    found = bulk.judge_all(model, paths, tmp_path / "out", ALPHA, actors=2)
     assert (tmp_path / "died").exists()
     rows, count = written(tmp_path / "out")
     assert count == found.count() == len(rows) == 12
-    # What `predict` says of them, to the last bit but those that the size of a batch moves.
-    for inspected in Inspector.load(bolt_model, ALPHA).inspect(paths, lambda x: x):
+    # What `predict` says of them, but for a rounding by the size of the batch.
+    for inspected in Inspector.load(model, ALPHA).inspect(paths, lambda x: x):
         row = rows[inspected.path.name]
         if inspected.error:
             assert row["error"] == inspected.error and row["score"] is None
@@ -105,31 +115,31 @@ def test_an_actor_that_dies_costs_no_image(bulk, bolt_model, paths, tmp_path, mo
     assert "03.png" in rows["03.png"]["error"]
 
 
-def test_what_was_written_is_not_judged_again(bulk, bolt_model, paths, tmp_path, monkeypatch):
+def test_what_was_written_is_not_judged_again(bulk, model, paths, tmp_path, monkeypatch):
     monkeypatch.setattr(bulk, "Judge", watched(tmp_path))
     out = tmp_path / "out"
-    bulk.judge_all(bolt_model, paths[:6], out, ALPHA, actors=2)
+    bulk.judge_all(model, paths[:6], out, ALPHA, actors=2)
     before, _ = written(out)
     # As a machine leaves it that stops while a file is written: announced, and half there.
     announced, *_ = (out / "progress").glob("*.parquet")
     (out / "progress" / "half.pending.parquet").write_bytes(announced.read_bytes())
     (out / "predictions" / "half-0.parquet").write_bytes(b"PAR1 and no more")
-    bulk.judge_all(bolt_model, paths, out, ALPHA, actors=2)
+    bulk.judge_all(model, paths, out, ALPHA, actors=2)
     rows, count = written(out)
     assert count == len(rows) == 12
     assert {name: rows[name] for name in before} == before
     assert judged_times(tmp_path) == {path.name: 1 for path in paths}
 
 
-def test_another_detector_or_rate_gets_another_folder(bulk, bolt_model, paths, tmp_path):
+def test_another_detector_or_rate_gets_another_folder(bulk, model, paths, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").touch()
     with pytest.raises(ValueError, match="holds something else"):
-        bulk.judge_all(bolt_model, paths, tmp_path / "notes")
-    detector, out = Detector.load(bolt_model), tmp_path / "out"
+        bulk.judge_all(model, paths, tmp_path / "notes")
+    detector, out = Detector.load(model), tmp_path / "out"
     bulk._claim(out, {"detector": "of before", "alpha": detector.smallest_rate})
     with pytest.raises(ValueError, match="of another detector or false-alarm rate"):
-        bulk.judge_all(bolt_model, paths, out)
+        bulk.judge_all(model, paths, out)
     with pytest.raises(FileNotFoundError, match="holds no detector"):
         bulk.judge_all(tmp_path / "notes", paths, tmp_path / "new")
     assert not (tmp_path / "new").exists()
