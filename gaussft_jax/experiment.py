@@ -102,14 +102,14 @@ def _train_and_evaluate(
         # Folds share most of their images.
         scorer = scorer._replace(store=store or LevelStore())
     tuner = _make_tuner(config, scorer) if config.tune else None
-    variables = parallel.put(variables)
+    variables = parallel.device_put(variables)
 
     records, shown_fold = [], None
     for fold in config.folds:
         folder = workdir / f"fold{fold}"
         # Only the fold that the report shows keeps its maps.
         needed = ["result.json", "maps.npy"] if fold == config.folds[0] else ["result.json"]
-        if parallel.agree(all((folder / name).exists() for name in needed)):
+        if parallel.broadcast(all((folder / name).exists() for name in needed)):
             record = read_json(folder / "result.json")
         else:
             record, scored = _run_fold(fold, folder, scorer, tuner, variables, photographs, config)
@@ -119,8 +119,8 @@ def _train_and_evaluate(
     described = Detector(scorer.network(variables), scorer.method, (), size, tuned=config.tune)
     listed = {**config.to_dict(), "folds": list(config.folds)}
     results = results_of(described, config.data.category, records, listed)
-    test = photographs.test.gather(photographs.test.own)
-    if parallel.is_first():
+    test = photographs.test.gather(photographs.test.local)
+    if parallel.is_primary():
         write_json(workdir / "results.json", results)
         _show(workdir, results, test, photographs, config.folds[0], shown_fold)
     return results
@@ -144,7 +144,7 @@ def report_again(workdir: str | Path) -> None:
     config.update(results["config"])
     check_workdir(workdir, config)
     photographs = _read(config, results["image_size"])
-    _show(workdir, results, photographs.test.own, photographs, config.folds[0])
+    _show(workdir, results, photographs.test.local, photographs, config.folds[0])
 
 
 def make_method(config: ConfigDict) -> Method:
@@ -181,7 +181,7 @@ def _claimed(workdir: Path, config: ConfigDict) -> Iterator[Path]:
     check_workdir(workdir, config)
     workdir.mkdir(parents=True, exist_ok=True)
     # One process of a run holds the lock for all; the system frees it, however the process ends.
-    lock = FileLock(workdir / ".lock", timeout=0) if parallel.is_first() else nullcontext()
+    lock = FileLock(workdir / ".lock", timeout=0) if parallel.is_primary() else nullcontext()
     with ExitStack() as stack:
         try:
             stack.enter_context(lock)
@@ -207,7 +207,7 @@ def _claim(workdir: Path, config: ConfigDict) -> None:
                 f"{workdir} holds a run of another configuration ({listed}); "
                 "choose another --workdir or remove this one"
             )
-    if parallel.is_first():
+    if parallel.is_primary():
         write_json(path, new)
 
 
@@ -217,7 +217,7 @@ def _read(config: ConfigDict, size: int) -> _Photographs:
         raise FileNotFoundError(
             f"{config.data.root}/{config.data.category} has no test images to evaluate on"
         )
-    for note in category.notes if parallel.is_first() else ():
+    for note in category.notes if parallel.is_primary() else ():
         print(note, file=sys.stderr)
     original = config.evaluate_at == "original"
     return _Photographs(
@@ -248,7 +248,7 @@ def _make_tuner(config: ConfigDict, scorer: Scorer) -> Tuner:
 def _run_fold(
     fold, folder, scorer, tuner, variables, photographs, config
 ) -> tuple[dict[str, Any], Scored]:
-    if parallel.is_first():
+    if parallel.is_primary():
         print(f"{config.data.category}: fold {fold}", flush=True)
     start = time.perf_counter()
     training, validation = (
@@ -283,7 +283,7 @@ def _run_fold(
     if reported:
         chosen = shown(measured.scored)
         level_maps = detector.level_maps(photographs.test[chosen])
-    if parallel.is_first():
+    if parallel.is_primary():
         detector.save(folder / "detector")
         write_scored(folder, measured.scored, maps=reported)
         if reported:

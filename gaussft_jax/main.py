@@ -41,9 +41,10 @@ def main(arguments: list[str]) -> None:
 
     logging.set_verbosity(logging.WARNING)  # Orbax tells of every save
     keep_compilations()
-    with parallel.together():
+    with parallel.abort_on_error():
         try:
-            parallel.start(_COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value, _CLUSTER.value)
+            given = _COORDINATOR.value, _PROCESSES.value, _PROCESS_ID.value
+            parallel.initialize(*given, _CLUSTER.value)
             train_and_evaluate(_CONFIG.value, _WORKDIR.value)
         except (ValueError, OSError, ArithmeticError) as error:
             raise SystemExit(f"error: {error}") from error

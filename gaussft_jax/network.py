@@ -53,7 +53,7 @@ class Network(NamedTuple):
 
     def placed(self) -> "Network":
         """The same with its weights on the devices."""
-        return self._replace(variables=parallel.put(self.variables))
+        return self._replace(variables=parallel.device_put(self.variables))
 
     def batches(self, images: Images, progress: Progress = _unseen) -> Batches:
         """The levels of all images, batch by batch, and which images do not only fill up.
@@ -80,20 +80,21 @@ class Network(NamedTuple):
             function: (key, levels, image size, *others) -> arrays with an entry for each image.
             key: a static argument of it, a method for example; it is compiled once for equal ones.
             images: RGB, uint8 [n s s 3], or a share.
-            others: pytrees of arrays, with `parallel.put` done before or not.
+            others: pytrees of arrays, with `parallel.device_put` done before or not.
             progress: label of a progress bar; None shows none.
 
         Returns:
             The arrays of all images, on the host.
         """
-        others, images = parallel.put(others), parallel.share(images)
+        others, images = parallel.device_put(others), parallel.share(images)
         if self._remembers:
             levels, of_levels = self._levels(), _of_levels(function, key)
 
             def compiled(batch, valid):
                 return of_levels(levels(batch, valid), batch.shape[1], others)
         else:
-            both, variables = _of_images(self.backbone, function, key), parallel.put(self.variables)
+            both = _of_images(self.backbone, function, key)
+            variables = parallel.device_put(self.variables)
 
             def compiled(batch, valid):
                 return both(variables, batch, valid, others)
@@ -104,7 +105,7 @@ class Network(NamedTuple):
                 for batch, valid in self._counted(images, bar.update)
             ]
         return tuple(
-            images.gather(np.concatenate(rows)[: len(images.own)])
+            images.gather(np.concatenate(rows)[: len(images.local)])
             for rows in zip(*parts, strict=True)
         )
 
@@ -113,7 +114,8 @@ class Network(NamedTuple):
         return self.store is not None and self.store.useful
 
     def _levels(self) -> Callable[[Array, Array], Levels]:
-        of_images, variables = _of_images(self.backbone, None, None), parallel.put(self.variables)
+        of_images = _of_images(self.backbone, None, None)
+        variables = parallel.device_put(self.variables)
 
         def levels(batch, valid):
             return of_images(variables, batch, valid, ())
@@ -206,8 +208,9 @@ def _of_images(backbone: Backbone, function: OfLevels | None, key: Any) -> Calla
 
         return few_at_a_time(few, images, valid)
 
-    same, split = parallel.SAME, parallel.SPLIT
-    return parallel.everywhere(on_device, (same, split, split, same), split, "jit")
+    replicated, sharded = parallel.REPLICATED, parallel.SHARDED
+    specs = (replicated, sharded, sharded, replicated)
+    return parallel.spmd(on_device, specs, sharded, "jit")
 
 
 @functools.cache

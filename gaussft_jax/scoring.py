@@ -14,11 +14,11 @@ from gaussft_jax.network import Images, Network, Progress
 
 __all__ = ["Scorer", "judge", "mean_level_maps"]
 
-Weights = Float[Array | np.ndarray, " l"] | None
+LevelWeights = Float[Array | np.ndarray, " l"] | None
 
 
 def judge(
-    method: Method, levels: Levels, size: int, models: tuple[Any, ...], weights: Weights
+    method: Method, levels: Levels, size: int, models: tuple[Any, ...], level_weights: LevelWeights
 ) -> tuple[Float[Array, " n"], Float[Array, "n s s"], Float[Array, "n k"]]:
     """What a method makes of images: the one place where levels become scores and maps.
 
@@ -27,7 +27,7 @@ def judge(
         levels: of the network, float32 [n h w c] each.
         size: side of the maps, pixels.
         models: references of each of k models, fitted to different images; the mean counts.
-        weights: of the levels, float32 [levels]; None weighs all alike.
+        level_weights: float32 [levels]; None weighs all alike.
 
     Returns:
         Scores, float32 [n]; anomaly maps, float32 [n size size]; the scores by each model,
@@ -36,13 +36,13 @@ def judge(
     maps = [method.level_maps(references, levels) for references in models]
     by_model = jnp.stack(
         [
-            weighted_mean(method.level_scores(references, levels, of), weights)
+            weighted_mean(method.level_scores(references, levels, of), level_weights)
             for references, of in zip(models, maps, strict=True)
         ],
         1,
     )
     # A map is linear in those of the levels: their mean is enlarged once for all models.
-    return by_model.mean(1), method.anomaly_map(_mean(maps), size, weights), by_model
+    return by_model.mean(1), method.anomaly_map(_mean(maps), size, level_weights), by_model
 
 
 def mean_level_maps(method: Method, levels: Levels, size: int, models: tuple[Any, ...]) -> Maps:
@@ -139,7 +139,7 @@ class Scorer(NamedTuple):
         variables: Variables,
         references: Any,
         images: Images,
-        weights: Weights = None,
+        level_weights: LevelWeights = None,
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "n s s"]]:
         """Image scores and anomaly maps, in the units of the method's distance.
 
@@ -147,13 +147,15 @@ class Scorer(NamedTuple):
             variables: of the backbone, pre-trained or tuned.
             references: from `fit`.
             images: RGB, uint8 [n s s 3], or a share.
-            weights: of the levels, as from `weigh`; None weighs all alike.
+            level_weights: as from `weigh`; None weighs all alike.
 
         Returns:
             float32 [n] and [n s s].
         """
         network, models = self.network(variables), (references,)
-        return network.apply(judge, self.method, images, models, weights, progress="score")[:2]
+        return network.apply(judge, self.method, images, models, level_weights, progress="score")[
+            :2
+        ]
 
     def network(self, variables: Variables) -> Network:
         """The backbone with these weights, on the devices."""

@@ -5,9 +5,9 @@ from gaussft_jax import parallel, training
 
 def drawn(key, images, augment, per_image, augmented):
     recipe = training.Recipe(draws_per_image=per_image, augmented=augmented)
-    draw = parallel.everywhere(
+    draw = parallel.spmd(
         lambda key, rows: training.draw_vicinity(key, rows, augment, recipe),
-        (parallel.SAME, training.ROWS),
+        (parallel.REPLICATED, training.ROWS),
         training.DRAWS,
         "jit",
     )

@@ -140,7 +140,7 @@ def test_the_training_loop_by_pmap(tiny, stripes, loop, layers, platform):
     by_pmap = training.make_loop(
         tiny[0], methods.create("gaussian"), vicinity("cutout"), recipe, "pmap"
     )
-    inputs = parallel.parts(inputs, INPUTS, "pmap")
+    inputs = parallel.device_put(inputs, INPUTS, "pmap")
     program = lowered(jax.jit(by_pmap), state, inputs, np.int32(1), platform=platform)
     assert how_often(KERNEL_GRADIENT, program) == layers
     assert not re.search(FEATURES_PADDED, program)

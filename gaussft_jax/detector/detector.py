@@ -256,7 +256,7 @@ class Detector:
 
     @functools.cached_property
     def _references(self) -> tuple[tuple[Any, ...], Float[Array, " l"] | None]:
-        return parallel.put((self.models, self.level_weights))
+        return parallel.device_put((self.models, self.level_weights))
 
     @property
     def backbone(self) -> Backbone:

@@ -3,8 +3,8 @@
 from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD, hypersphere_loss, level_mask, pseudo_huber_map
-from gaussft_jax.methods.gaussian import GaussianFineTune, mahalanobis_maps
 from gaussft_jax.methods.gaussian_ad import GaussianAD
+from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune, mahalanobis_maps
 from gaussft_jax.methods.method import Levels, Maps, Method
 from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patchcore import PatchCore

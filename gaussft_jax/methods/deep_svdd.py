@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import Aggregation, fit_means, image_score, safe_sqrt
-from gaussft_jax.methods.gaussian import AGGREGATION
+from gaussft_jax.methods.gaussian_fine_tune import AGGREGATION
 from gaussft_jax.methods.method import Method, option
 
 __all__ = ["DeepSVDD", "norm_map"]

@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from gaussft_jax.gaussian import Aggregation, fit_means
-from gaussft_jax.methods.gaussian import AGGREGATION
+from gaussft_jax.methods.gaussian_fine_tune import AGGREGATION
 from gaussft_jax.methods.method import Maps, Method, option
 
 __all__ = ["FCDD", "hypersphere_loss", "level_mask", "pseudo_huber_map"]

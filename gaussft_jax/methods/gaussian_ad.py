@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from gaussft_jax.gaussian import fit_gaussians
-from gaussft_jax.methods.gaussian import GAUSSIANS, mahalanobis_maps
+from gaussft_jax.methods.gaussian_fine_tune import GAUSSIANS, mahalanobis_maps
 from gaussft_jax.methods.method import Levels, Method, streamed
 
 __all__ = ["GaussianAD"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from gaussft_jax.gaussian import Aggregation, fit_gaussians, mahalanobis_map, sample_covariance
-from gaussft_jax.methods.gaussian import AGGREGATION, GAUSSIANS
+from gaussft_jax.methods.gaussian_fine_tune import AGGREGATION, GAUSSIANS
 from gaussft_jax.methods.method import Levels, Method, option, streamed
 from gaussft_jax.methods.pyramid import pyramid, smooth
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 from gaussft_jax.methods.deep_svdd import DeepSVDD
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD
-from gaussft_jax.methods.gaussian import GaussianFineTune
 from gaussft_jax.methods.gaussian_ad import GaussianAD
+from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune
 from gaussft_jax.methods.method import Method, choices
 from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patchcore import PatchCore

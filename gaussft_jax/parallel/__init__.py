@@ -1,42 +1,47 @@
 """One program on all devices of all processes: who holds which images, and what is shared."""
 
-from gaussft_jax.parallel.devices import SAME, SPLIT, images_per_call, local_rows, mesh, put
-from gaussft_jax.parallel.processes import agree, is_first, start, together
-from gaussft_jax.parallel.program import (
+from gaussft_jax.parallel.devices import (
+    REPLICATED,
+    SHARDED,
     Parallelism,
-    everywhere,
-    filled,
-    first_of,
-    gathered,
-    own_part,
-    parts,
-    summed,
-    take,
+    device_put,
+    images_per_call,
+    local_rows,
+    mesh,
+)
+from gaussft_jax.parallel.processes import abort_on_error, broadcast, initialize, is_primary
+from gaussft_jax.parallel.program import (
+    all_gather,
+    gather_rows,
+    local_shard,
+    padded,
+    psum,
+    shard_start,
+    spmd,
 )
 from gaussft_jax.parallel.share import Rows, Share, owners, share
 
 __all__ = [
-    "SAME",
-    "SPLIT",
+    "REPLICATED",
+    "SHARDED",
     "Parallelism",
     "Rows",
     "Share",
-    "agree",
-    "everywhere",
-    "filled",
-    "first_of",
-    "gathered",
+    "abort_on_error",
+    "all_gather",
+    "broadcast",
+    "device_put",
+    "gather_rows",
     "images_per_call",
-    "is_first",
+    "initialize",
+    "is_primary",
     "local_rows",
+    "local_shard",
     "mesh",
-    "own_part",
     "owners",
-    "parts",
-    "put",
+    "padded",
+    "psum",
+    "shard_start",
     "share",
-    "start",
-    "summed",
-    "take",
-    "together",
+    "spmd",
 ]

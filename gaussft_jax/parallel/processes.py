@@ -12,13 +12,13 @@ import numpy as np
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
-__all__ = ["agree", "is_first", "start", "together"]
+__all__ = ["abort_on_error", "broadcast", "initialize", "is_primary"]
 
 # Seconds without a sign of life after which a process counts as dead, and the run with it.
 _HEARTBEAT = 30
 
 
-def start(
+def initialize(
     coordinator: str | None = None,
     processes: int | None = None,
     process_id: int | None = None,
@@ -50,7 +50,7 @@ def start(
         if not 0 <= process_id < processes:
             raise ValueError(f"process_id={process_id}: {processes} processes count from 0")
     jax.distributed.initialize(*given, heartbeat_timeout_seconds=_HEARTBEAT)
-    if not is_first():
+    if not is_primary():
         _draw_no_bars()  # one for all
 
 
@@ -68,12 +68,12 @@ def _draw_no_bars() -> None:
     tqdm.__init__ = hidden
 
 
-def is_first() -> bool:
+def is_primary() -> bool:
     """Whether this process is the one that writes and prints."""
     return jax.process_index() == 0
 
 
-def agree(answer: bool) -> bool:
+def broadcast(answer: bool) -> bool:
     """The first process's answer, in every process, so that all take the same way."""
     if jax.process_count() == 1:
         return answer
@@ -81,7 +81,7 @@ def agree(answer: bool) -> bool:
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def abort_on_error() -> Iterator[None]:
     """Ends this process at once when it fails, so that the others are not left waiting for it.
 
     A process that leaves politely waits for the others to leave with it, and they for its part

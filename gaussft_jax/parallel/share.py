@@ -9,7 +9,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import Array, Bool, Int, Int32, UInt8
 
-from gaussft_jax.parallel.devices import SPLIT, put
+from gaussft_jax.parallel.devices import SHARDED, device_put
 
 __all__ = ["Rows", "Share", "owners", "share"]
 
@@ -31,17 +31,17 @@ class Share:
     """Some images, of which this process holds its own.
 
     Attributes:
-        own: this process's images in order, uint8 [m s s 3].
+        local: this process's images in order, uint8 [m s s 3].
         owners: the process of each image, int [n].
     """
 
-    own: UInt8[np.ndarray, "m s s 3"]
+    local: UInt8[np.ndarray, "m s s 3"]
     owners: Int[np.ndarray, " n"]
 
     def __getitem__(self, chosen: Int[np.ndarray, " k"]) -> "Share":
         """The images of these numbers, in this order, where they are."""
         kept = chosen[self.owners[chosen] == jax.process_index()]
-        return Share(self.own[self._ranks()[kept]], self.owners[chosen])
+        return Share(self.local[self._ranks()[kept]], self.owners[chosen])
 
     def __len__(self) -> int:
         """How many images all processes hold together."""
@@ -59,25 +59,27 @@ class Share:
         black images, and so are those of processes that hold fewer.
 
         Yields:
-            Images uint8 [b s s 3] and which of them are real, bool [b], split over the devices.
+            Images uint8 [b s s 3] and which of them are real, bool [b], sharded over the devices.
         """
-        local = -(-size // jax.device_count()) * jax.local_device_count()
-        for start in range(0, self.most, local):
-            own = self.own[start : start + local]
-            yield put(_filled(own, local), SPLIT), put(np.arange(local) < len(own), SPLIT)
+        step = -(-size // jax.device_count()) * jax.local_device_count()
+        for start in range(0, self.most, step):
+            local = self.local[start : start + step]
+            yield device_put((_padded(local, step), np.arange(step) < len(local)), SHARDED)
 
-    def gather(self, own: np.ndarray) -> np.ndarray:
+    def gather(self, local: np.ndarray) -> np.ndarray:
         """What the processes computed for their own images [m ...], of all in order [n ...]."""
         if jax.process_count() == 1:
-            return own
-        by_process = multihost_utils.process_allgather(_filled(own, self.most))
+            return local
+        by_process = multihost_utils.process_allgather(_padded(local, self.most))
         return by_process[self.owners, self._ranks()]
 
     def rows(self) -> Rows:
         """This process's part of the images as `Rows`, to be put on its devices."""
         devices = jax.local_device_count()
         most = -(-self.most // devices) * devices
-        return Rows(_filled(self.own, most), (self.owners * most + self._ranks()).astype(np.int32))
+        return Rows(
+            _padded(self.local, most), (self.owners * most + self._ranks()).astype(np.int32)
+        )
 
     def _ranks(self) -> Int[np.ndarray, " n"]:
         """The number of each image among those of its process."""
@@ -88,7 +90,7 @@ class Share:
         return ranks
 
 
-def _filled(rows: np.ndarray, count: int) -> np.ndarray:
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
     return np.pad(rows, ((0, count - len(rows)), *((0, 0),) * (rows.ndim - 1)))
 
 

@@ -61,7 +61,7 @@ def make_loop(
         method: what distance means, and its loss.
         augment: makes the vicinity of the validation images.
         recipe: the constants.
-        parallelism: as for `parallel.everywhere`.
+        parallelism: as for `parallel.spmd`.
         exposure: augments the training images, where the method wants it; None: `augment`.
 
     Returns:
@@ -109,18 +109,18 @@ def make_loop(
     def step(carry, xs, inputs):
         parameters, optimiser_state = carry
         chosen, valid, key = xs
-        images = parallel.take(inputs.training, chosen)
+        images = parallel.gather_rows(inputs.training, chosen)
         if method.exposure:
             # The order is random, so any half of the real images will do; they come first.
-            wanted = parallel.own_part(jnp.arange(len(chosen)) < valid.sum() // 2)
-            first = parallel.first_of(per_device)
+            wanted = parallel.local_shard(jnp.arange(len(chosen)) < valid.sum() // 2)
+            first = parallel.shard_start(per_device)
             images, masks = draw(key, images, exposure or augment, wanted, first)
         else:
             masks = jnp.zeros(images.shape[:3], bool)
         loss, finite, gradient = summed_gradient(
-            parameters, inputs, images, masks, parallel.own_part(valid)
+            parameters, inputs, images, masks, parallel.local_shard(valid)
         )
-        loss, gradient = parallel.summed((loss, gradient))
+        loss, gradient = parallel.psum((loss, gradient))
         loss, gradient = jax.tree.map(lambda x: x / valid.sum(), (loss, gradient))
         if recipe.weight_decay or recipe.l2_sp:
             loss, gradient = optax.tree.add(
@@ -137,7 +137,7 @@ def make_loop(
         order_key, noise_key = jax.random.split(key)
         order = jnp.pad(jax.random.permutation(order_key, n), (0, steps * batch - n))
         valid = jnp.arange(steps * batch) < n
-        chosen, valid = (jax.vmap(parallel.filled)(x.reshape(steps, batch)) for x in (order, valid))
+        chosen, valid = (jax.vmap(parallel.padded)(x.reshape(steps, batch)) for x in (order, valid))
         xs = (chosen, valid, jax.random.split(noise_key, steps))
         carry, (losses, norms, finite) = lax.scan(
             lambda carry, xs: step(carry, xs, inputs), (state.parameters, state.optimiser), xs
@@ -160,9 +160,9 @@ def make_loop(
 
         scores, losses, finite = lax.map(score, images.reshape(steps, at_once, *images.shape[1:]))
         scores = scores.reshape(steps * at_once, -1)
-        drawn = parallel.gathered(scores[: len(draws.images)])[: len(draws.anomalous)]
+        drawn = parallel.all_gather(scores[: len(draws.images)])[: len(draws.anomalous)]
         clean, losses = (
-            parallel.gathered(x[len(draws.images) : m])[inputs.validation.place]
+            parallel.all_gather(x[len(draws.images) : m])[inputs.validation.place]
             for x in (scores, losses.reshape(-1))
         )
         weights = level_weights(clean) if recipe.level_weights == "standardised" else None
@@ -192,7 +192,7 @@ def make_loop(
         }[recipe.stopping]
         competes = (epoch > 0) | recipe.pretrained_competes
         better = competes & (criterion > state.best)
-        failures = parallel.summed((~(trained & validated)).astype(jnp.int32))
+        failures = parallel.psum((~(trained & validated)).astype(jnp.int32))
         finite = failures == 0
         new = TrainState(
             epoch=epoch,
@@ -218,8 +218,9 @@ def make_loop(
             state,
         )
 
-    same = parallel.SAME
-    return parallel.everywhere(loop, (same, INPUTS, same), same, parallelism, donate=(0,))
+    replicated = parallel.REPLICATED
+    specs = (replicated, INPUTS, replicated)
+    return parallel.spmd(loop, specs, replicated, parallelism, donate=(0,))
 
 
 def _where(condition, a, b):

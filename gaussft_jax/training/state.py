@@ -7,7 +7,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int32, UInt32
 
-from gaussft_jax.parallel import SAME, SPLIT, Rows
+from gaussft_jax.parallel import REPLICATED, SHARDED, Rows
 from gaussft_jax.training.validation import Draws
 
 __all__ = ["DRAWS", "INPUTS", "ROWS", "History", "Inputs", "TrainState", "initial_state"]
@@ -68,7 +68,7 @@ class Inputs(NamedTuple):
         pretrained: the tuned parameters before training.
         fixed: all other variables of the network.
         references: of the method.
-        training: good images, split over the devices.
+        training: good images, sharded over the devices.
         validation: good images, likewise.
         draws: the vicinity of `validation`, drawn once.
     """
@@ -83,9 +83,11 @@ class Inputs(NamedTuple):
 
 
 # Where the parts of `Inputs` lie.
-ROWS = Rows(images=SPLIT, place=SAME)
-DRAWS = Draws(images=SPLIT, anomalous=SAME)
-INPUTS = Inputs(SAME, SAME, SAME, SAME, training=ROWS, validation=ROWS, draws=DRAWS)
+ROWS = Rows(images=SHARDED, place=REPLICATED)
+DRAWS = Draws(images=SHARDED, anomalous=REPLICATED)
+INPUTS = Inputs(
+    REPLICATED, REPLICATED, REPLICATED, REPLICATED, training=ROWS, validation=ROWS, draws=DRAWS
+)
 
 
 def initial_state(

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, Variables
 from gaussft_jax.methods import Method
-from gaussft_jax.parallel import SAME
+from gaussft_jax.parallel import REPLICATED
 from gaussft_jax.training.checkpoints import Checkpoints
 from gaussft_jax.training.loop import finished, make_loop, make_optimiser
 from gaussft_jax.training.metrics import write_metrics
@@ -84,11 +84,11 @@ class Tuner:
         self._first_level = backbone.module.first_level
         self._optimiser = make_optimiser(recipe)
         self.loop = make_loop(backbone, method, augment, recipe, parallelism, exposure)
-        self._draw = parallel.everywhere(
+        self._draw = parallel.spmd(
             lambda key, images: draw_vicinity(
                 jax.random.wrap_key_data(key), images, augment, recipe
             ),
-            (SAME, ROWS),
+            (REPLICATED, ROWS),
             DRAWS,
             parallelism,
         )
@@ -129,11 +129,12 @@ class Tuner:
         )
         tuned, fixed = self._split(task.variables)
         training, validation = (
-            parallel.parts(parallel.share(images).rows(), ROWS, self._parallelism)
+            parallel.device_put(parallel.share(images).rows(), ROWS, self._parallelism)
             for images in (task.training, task.validation)
         )
+        everywhere = train_key, tuned, fixed, task.references
         inputs = Inputs(
-            *parallel.parts((train_key, tuned, fixed, task.references), SAME, self._parallelism),
+            *parallel.device_put(everywhere, REPLICATED, self._parallelism),
             training=training,
             validation=validation,
             draws=self._draw(draw_key, validation),
@@ -145,7 +146,7 @@ class Tuner:
         with tqdm(total=recipe.max_epochs, desc="tune", unit=" epochs") as progress:
             _show(progress, state, recipe)
             saved = int(state.epoch)
-            state = parallel.parts(state, SAME, self._parallelism)
+            state = parallel.device_put(state, REPLICATED, self._parallelism)
             while not finished(state, recipe):
                 until = np.int32(min(int(state.epoch) + epochs_per_call, recipe.max_epochs))
                 state = jax.block_until_ready(self.loop(state, inputs, until))
@@ -156,7 +157,7 @@ class Tuner:
                 if int(state.epoch) - saved >= _EPOCHS_PER_SAVE or finished(state, recipe):
                     checkpoints.save(state)
                     saved = int(state.epoch)
-                if parallel.is_first():
+                if parallel.is_primary():
                     write_metrics(folder, state)
                 _show(progress, state, recipe)
                 yield state

@@ -17,7 +17,7 @@ class Draws(NamedTuple):
     """Validation images, of which some are augmented and count as anomalous.
 
     Attributes:
-        images: uint8 [m s s 3], split over the devices, filled up to a multiple of their number.
+        images: uint8 [m s s 3], sharded over the devices, filled up to a multiple of their number.
         anomalous: bool [m], the same on every device.
     """
 
@@ -50,10 +50,10 @@ def draw_vicinity(
     # Of one kind alone, as few draws may be, no AUROC exists.
     anomalous = anomalous.at[0].set(anomalous[0] & ~anomalous[1:].all())
     anomalous = anomalous.at[-1].set(anomalous[-1] | ~anomalous[:-1].any())
-    chosen, wanted = parallel.filled(chosen), parallel.filled(anomalous)
-    drawn = parallel.take(images, chosen)
-    first = parallel.first_of(len(drawn))
-    return Draws(draw(noise, drawn, augment, parallel.own_part(wanted), first)[0], anomalous)
+    chosen, wanted = parallel.padded(chosen), parallel.padded(anomalous)
+    drawn = parallel.gather_rows(images, chosen)
+    first = parallel.shard_start(len(drawn))
+    return Draws(draw(noise, drawn, augment, parallel.local_shard(wanted), first)[0], anomalous)
 
 
 def vicinity_auroc(scores: Float[Array, " m"], anomalous: Bool[Array, " m"]) -> Float[Array, ""]:

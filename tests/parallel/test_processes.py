@@ -9,19 +9,19 @@ from gaussft_jax import parallel
 
 def test_some_of_the_three_are_not_enough():
     with pytest.raises(ValueError, match=r"processes=None.*give all three, or --cluster"):
-        parallel.start("127.0.0.1:1234", process_id=0)
+        parallel.initialize("127.0.0.1:1234", process_id=0)
 
 
 def test_a_process_number_outside_the_run_is_refused():
     with pytest.raises(ValueError, match="process_id=2: 2 processes count from 0"):
-        parallel.start("127.0.0.1:1234", 2, 2)
+        parallel.initialize("127.0.0.1:1234", 2, 2)
 
 
 def test_a_run_alone_decides_and_fails_by_itself():
-    parallel.start()
-    assert parallel.is_first()
-    assert parallel.agree(True) is True
-    with pytest.raises(KeyError), parallel.together():
+    parallel.initialize()
+    assert parallel.is_primary()
+    assert parallel.broadcast(True) is True
+    with pytest.raises(KeyError), parallel.abort_on_error():
         raise KeyError
 
 
@@ -30,7 +30,7 @@ def test_only_the_first_process_draws_bars(monkeypatch, capsys, process):
     monkeypatch.setattr(tqdm, "__init__", tqdm.__init__)  # put back afterwards
     monkeypatch.setattr("jax.distributed.initialize", lambda *_, **__: None)
     monkeypatch.setattr("jax.process_index", lambda: process)
-    parallel.start("127.0.0.1:1234", 2, process)
+    parallel.initialize("127.0.0.1:1234", 2, process)
     assert list(tqdm(range(3), "fit")) == [0, 1, 2]
     with tqdm(total=2, desc="read", disable=False) as bar:
         bar.update(2)
@@ -52,9 +52,9 @@ def test_shares_keep_every_image_once_and_in_order(monkeypatch, rng, processes):
         assert len(share) == 7
         rows = share.rows()
         parts.append(rows.images)
-    together = np.concatenate(parts)
+    whole = np.concatenate(parts)
     assert len({len(part) for part in parts}) == 1
-    np.testing.assert_array_equal(together[rows.place], images[chosen])
+    np.testing.assert_array_equal(whole[rows.place], images[chosen])
 
 
 def test_batches_have_one_shape_and_mark_what_is_real(rng):

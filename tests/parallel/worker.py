@@ -45,7 +45,7 @@ def run(folder, parallelism):
     tuner = training.Tuner(backbone, Exposed(), vicinity("cutout"), recipe, parallelism)
     task = training.Task(variables, references, images[:14], images[14:], jax.random.key(0))
     tuned = tuner.tune(task, folder)
-    if parallel.is_first():
+    if parallel.is_primary():
         with replacing(Path(folder, "result.npz")) as path, path.open("wb") as file:
             np.savez(
                 file,
@@ -77,7 +77,7 @@ def die_after_two_epochs(number):
 if __name__ == "__main__":
     folder, parallelism, killed, *others = sys.argv[1:]
     if others:
-        parallel.start(others[0], *map(int, others[1:]))
+        parallel.initialize(others[0], *map(int, others[1:]))
     if killed != "none":
         die_after_two_epochs(int(killed))
     run(folder, parallelism)
