@@ -10,7 +10,6 @@ from pathlib import Path
 
 import hypothesis
 import jax
-import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
@@ -62,21 +61,6 @@ def real_data() -> Path:
     return folder
 
 
-def tiny_network(repeats=2):
-    """A network of the family that is small enough to be trained in a test, and its variables.
-
-    Its first stage has one block, the six others `repeats`.
-    """
-    from gaussft_jax import backbones
-
-    strides = (1, 2, 2, 2, 1, 1, 1)
-    stages = tuple(backbones.Stage(1, 8, 3, s, repeats if i else 1) for i, s in enumerate(strides))
-    module = backbones.EfficientNet(backbones.Specification(8, stages, 16, 32, 0.0))
-    backbone = backbones.Backbone("tiny", module, 32, (127.0,) * 3, (64.0,) * 3)
-    variables = jax.jit(module.init)(jax.random.key(3), jnp.zeros((1, 32, 32, 3)))
-    return backbone, jax.tree.map(np.asarray, variables)
-
-
 def striped_images() -> np.ndarray:
     """Good images: noisy stripes, uint8 [24 32 32 3]."""
     rng = np.random.default_rng(0)
@@ -84,7 +68,27 @@ def striped_images() -> np.ndarray:
     return (wave + rng.normal(scale=12, size=(24, 32, 32, 3))).clip(0, 255).astype(np.uint8)
 
 
-tiny = pytest.fixture(tiny_network, scope="session", name="tiny")
+@pytest.fixture(scope="module")
+def small_network():
+    """`networks.SMALL` is known as long as this is used."""
+    import networks
+
+    from gaussft_jax import backbones, configuration
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(backbones.NETWORKS, "small", networks.small()[0])
+        patch.setitem(configuration.CHOICES, "backbone", tuple(backbones.NETWORKS))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """A small network and its variables."""
+    import networks
+
+    return networks.small()
+
+
 stripes = pytest.fixture(striped_images, scope="session", name="stripes")
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from networks import FLAGS, SMALL
 from PIL import Image
 from skimage import measure, transform
 
 from gaussft_jax import cli, data
-from gaussft_jax.backbones import create
+from gaussft_jax.backbones import NETWORKS, create
 from gaussft_jax.data import read_images
 from gaussft_jax.detector import Detector
 from gaussft_jax.detector import folder as saving
@@ -20,6 +21,7 @@ from gaussft_jax.methods import METHODS, flags
 from gaussft_jax.training import GUARDED
 
 REPOSITORY = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("small_network")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def folder(tmp_path):
 def model(folder, capsys):
     model = folder / "model"
     command = ["fit", str(folder / "good parts"), "--out", str(model), "--size", "64"]
-    assert cli.main([*command, "--method=gaussian"]) == 0
+    assert cli.main([*command, *FLAGS, "--method=gaussian"]) == 0
     assert (
         "calibrated on 6 held-out images: false-alarm rates from 14.29% up"
         in capsys.readouterr().out
@@ -172,7 +174,7 @@ def test_evaluate_export_info(folder, model, capsys):
     assert results["mean"] == {"image_auroc": 1.0, "pixel_auroc": None, "aupro": None}
     # The smallest rate that six images can tell is above these.
     assert [row["missed"] for row in results["alpha"]] == [3, 3, 3]
-    assert "Distances of level 8 in black/" in (out / "report.html").read_text("utf-8")
+    assert "Distances of level 4 in black/" in (out / "report.html").read_text("utf-8")
     assert "image_auroc  100.00%" in capsys.readouterr().out
     assert cli.main(["report", str(out)]) == 1
     assert "holds no experiment" in capsys.readouterr().err
@@ -247,7 +249,7 @@ def test_fit_replaces_a_detector_and_nothing_beside_it(folder, model, capsys):
     command = ["fit", str(folder / "good parts"), "--out", str(model), "--size", "64"]
     (model / "evaluation").mkdir()
     (model / "evaluation" / "results.json").write_text("{}")
-    assert cli.main([*command, "--method=gaussian", "--gaussian=global"]) == 0
+    assert cli.main([*command, *FLAGS, "--method=gaussian", "--gaussian=global"]) == 0
     assert (model / "evaluation" / "results.json").read_text() == "{}"
     assert cli.main(["info", str(model)]) == 0
     assert "'global'" in capsys.readouterr().out
@@ -289,7 +291,7 @@ def test_fit_tunes_and_removes_its_checkpoints_alone(folder, monkeypatch):
     monkeypatch.setattr(Detector, "fit", staticmethod(short))
     (tuning / "photographs").mkdir(parents=True)
     (tuning / "photographs" / "0.png").write_text("mine")
-    command = ["fit", str(good), "--out", str(model), "--size", "64", "--tune"]
+    command = ["fit", str(good), "--out", str(model), "--size", "64", "--tune", *FLAGS]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(saving, "write_json", _stop)
         assert cli.main(command) == 130
@@ -365,7 +367,17 @@ def test_demo_touches_no_folder_of_something_else(tmp_path, capsys):
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_is_fitted_measured_exported_and_asked(parts, tmp_path, capsys, method):
     model, good = tmp_path / "model", parts / "bolt" / "test" / "good"
-    command = ["fit", str(parts / "bolt"), "--out", str(model), "--method", method, "--size", "64"]
+    command = [
+        "fit",
+        str(parts / "bolt"),
+        "--out",
+        str(model),
+        "--method",
+        method,
+        *FLAGS,
+        "--size",
+        "64",
+    ]
     assert cli.main([*command, "--test", str(parts / "bolt")]) == 0
     results = json.loads((model / "evaluation" / "results.json").read_text("utf-8"))
     assert (results["method"], results["tuned"]) == (method, False)
@@ -387,7 +399,8 @@ def test_each_method_is_fitted_measured_exported_and_asked(parts, tmp_path, caps
     np.testing.assert_allclose(p_values, [line["p_value"] for line in lines], atol=1e-6)
 
 
-def test_doctor_finds_the_installed_weights(capsys):
+def test_doctor_finds_the_installed_weights(capsys, monkeypatch):
+    monkeypatch.delitem(NETWORKS, SMALL[0])  # which has none
     assert cli.main(["doctor", "--json"]) == 0
     findings = json.loads(capsys.readouterr().out)
     assert findings["self_test"] == "passed"

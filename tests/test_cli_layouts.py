@@ -5,15 +5,18 @@ import json
 
 import miniatures
 import pytest
+from networks import FIELDS, FLAGS
 
 from gaussft_jax import cli, data
 from gaussft_jax.configuration import default_config
 from gaussft_jax.experiment import train_and_evaluate
 
+pytestmark = pytest.mark.usefixtures("small_network")
+
 
 def _fit(category, model, *flags):
     command = ["fit", str(category), "--out", str(model), "--size", "32", "--method=gaussian"]
-    return cli.main([*command, "--calibrate=none", *flags])
+    return cli.main([*command, *FLAGS, "--calibrate=none", *flags])
 
 
 def _rows(folder):
@@ -83,7 +86,7 @@ def test_a_category_is_not_written_into(tmp_path, capsys):
 def test_an_experiment_by_the_name_of_the_layout(tmp_path, capsys):
     config = default_config()
     config.data.root, config.data.category = str(tmp_path), miniatures.mvtec_loco(tmp_path)
-    config.update({"image_size": 32, "folds": (0,), "data": {"layout": "mvtec_loco"}})
+    config.update({"image_size": 32, "folds": (0,), "data": {"layout": "mvtec_loco"}, **FIELDS})
     results = train_and_evaluate(config, tmp_path / "run")
     assert {"logical_anomalies", "structural_anomalies"} == results["folds"][0]["by_defect"].keys()
     assert results["mean"]["aupro"] is not None

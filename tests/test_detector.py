@@ -4,6 +4,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from networks import LEVELS, SMALL
 
 from gaussft_jax import methods
 from gaussft_jax.arrays import load_arrays, save_arrays
@@ -16,6 +17,8 @@ from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import GUARDED, Recipe, Task, Tuner
 from gaussft_jax.vicinity import vicinity
 
+pytestmark = pytest.mark.usefixtures("small_network")
+
 
 @pytest.fixture(scope="module")
 def photographs():
@@ -25,7 +28,7 @@ def photographs():
 
 @pytest.mark.parametrize("kind", ["tied", "global", "local"])
 def test_save_and_load_change_nothing(photographs, tmp_path, kind):
-    detector = Detector.fit(photographs[:9], "gaussian", gaussian=kind)
+    detector = Detector.fit(photographs[:9], "gaussian", *SMALL, gaussian=kind)
     detector.save(tmp_path / "model")
     loaded = Detector.load(tmp_path / "model")
     assert not loaded.tuned
@@ -43,7 +46,7 @@ def test_no_images_are_refused(photographs):
 
 
 def test_a_defect_scores_higher(photographs):
-    detector = Detector.fit(photographs[:9], "gaussian", calibrate="none")
+    detector = Detector.fit(photographs[:9], "gaussian", *SMALL, calibrate="none")
     spoilt = photographs[9:].copy()
     spoilt[:, 20:40, 20:40] = 0
     good, bad = detector.predict(photographs[9:]), detector.predict(spoilt)
@@ -53,9 +56,9 @@ def test_a_defect_scores_higher(photographs):
 
 
 def test_held_out_images_are_judged_by_the_model_that_never_saw_them(photographs):
-    split = Detector.fit(photographs, "gaussian", calibrate="split")
+    split = Detector.fit(photographs, "gaussian", *SMALL, calibrate="split")
     training, held_out = folds(12)[0]
-    whole = Detector.fit(photographs[training], "gaussian", calibrate="none")
+    whole = Detector.fit(photographs[training], "gaussian", *SMALL, calibrate="none")
     assert whole.calibration is None
     assert whole.predict(photographs).p_values is None
     expected = whole.predict(photographs[held_out])
@@ -67,7 +70,7 @@ def test_held_out_images_are_judged_by_the_model_that_never_saw_them(photographs
 
 
 def test_across_folds_scores_are_the_mean_of_the_models(photographs):
-    cross = Detector.fit(photographs[:10], "gaussian", calibrate="cross")
+    cross = Detector.fit(photographs[:10], "gaussian", *SMALL, calibrate="cross")
     alone = [
         dataclasses.replace(cross, models=(model,), calibration=None) for model in cross.models
     ]
@@ -94,8 +97,8 @@ def test_across_folds_scores_are_the_mean_of_the_models(photographs):
 def test_a_tuned_detector_keeps_its_weights(photographs, tmp_path):
     recipe = GUARDED._replace(stopping="fixed", max_epochs=2)
     tuning = {"recipe": recipe, "folder": tmp_path / "checkpoints"}
-    detector = Detector.fit(photographs, "gaussian", **tuning)
-    frozen = load_backbone("efficientnet-lite0")[1]
+    detector = Detector.fit(photographs, "gaussian", *SMALL, **tuning)
+    frozen = load_backbone(*SMALL)[1]
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), detector.variables, frozen)
     assert max(jax.tree.leaves(moved["params"])) > 0
     assert max(jax.tree.leaves(moved["batch_stats"])) == 0
@@ -110,17 +113,17 @@ def test_a_tuned_detector_keeps_its_weights(photographs, tmp_path):
     assert loaded.tuned
     for a, b in zip(predicted, loaded.predict(photographs), strict=True):
         np.testing.assert_array_equal(a, b)
-    others = Detector.fit(photographs[::-1], "gaussian", **tuning)
-    Detector.fit(photographs, "gaussian", **tuning, aggregation="mean")
+    others = Detector.fit(photographs[::-1], "gaussian", *SMALL, **tuning)
+    Detector.fit(photographs, "gaussian", *SMALL, **tuning, aggregation="mean")
     assert len(list((tmp_path / "checkpoints").iterdir())) == 3
     assert not np.array_equal(others.models[0][0].mean, detector.models[0][0].mean)
     with pytest.raises(ValueError, match="at least 10 good images, there are 9"):
-        Detector.fit(photographs[:9], "gaussian", **tuning)
+        Detector.fit(photographs[:9], "gaussian", *SMALL, **tuning)
 
 
 @pytest.mark.parametrize("calibrate", ["cross", "none"])
 def test_the_exported_program_equals_the_detector(photographs, calibrate):
-    detector = Detector.fit(photographs[:10], "gaussian", calibrate=calibrate)
+    detector = Detector.fit(photographs[:10], "gaussian", *SMALL, calibrate=calibrate)
     program = jax.export.deserialize(export_stablehlo(detector))
     for n in (1, 2):
         predicted = [x for x in detector.predict(photographs[10 : 10 + n]) if x is not None]
@@ -133,7 +136,7 @@ def test_a_damaged_or_later_detector_is_refused(photographs, tmp_path):
     with pytest.raises(FileNotFoundError, match="no detector"):
         Detector.load(tmp_path)
     folder = tmp_path / "model"
-    Detector.fit(photographs[:4], "gaussian").save(folder)
+    Detector.fit(photographs[:4], "gaussian", *SMALL).save(folder)
     description = json.loads((folder / "detector.json").read_text())
     (folder / "detector.json").write_text(json.dumps({**description, "schema": 99}))
     with pytest.raises(ValueError, match="update gaussft_jax"):
@@ -158,31 +161,31 @@ def test_a_damaged_or_later_detector_is_refused(photographs, tmp_path):
     ],
 )
 def test_other_arrays_are_refused(photographs, change, message):
-    detector = Detector.fit(photographs[:9], "deep_svdd", calibrate="none")
+    detector = Detector.fit(photographs[:9], "deep_svdd", *SMALL, calibrate="none")
     for use in (Detector.fit, detector.predict, detector.level_maps):
         with pytest.raises(ValueError, match=message):
             use(change(photographs))
 
 
 def test_another_size_is_refused(photographs):
-    detector = Detector.fit(photographs[:9], "deep_svdd", calibrate="none")
+    detector = Detector.fit(photographs[:9], "deep_svdd", *SMALL, calibrate="none")
     with pytest.raises(ValueError, match=r"64 x 64 pixels, these are of 32 x 32: read_images"):
         detector.predict(photographs[:, ::2, ::2])
 
 
 def test_unknown_methods_and_options_are_refused(photographs):
     with pytest.raises(ValueError, match=r"unknown method 'svm'; known are: gaussian"):
-        Detector.fit(photographs, "svm")
+        Detector.fit(photographs, "svm", *SMALL)
     with pytest.raises(ValueError, match=r"spade has no option gaussian; it has: spade_neigh"):
-        Detector.fit(photographs, "spade", gaussian="tied")
+        Detector.fit(photographs, "spade", *SMALL, gaussian="tied")
     with pytest.raises(ValueError, match="spade_neighbours=0 is too small, it starts at 1"):
-        Detector.fit(photographs, "spade", spade_neighbours=0)
+        Detector.fit(photographs, "spade", *SMALL, spade_neighbours=0)
     with pytest.raises(ValueError, match="padim has no loss to tune to"):
-        Detector.fit(photographs, "padim", recipe=GUARDED)
+        Detector.fit(photographs, "padim", *SMALL, recipe=GUARDED)
 
 
 def test_a_single_validation_image_has_no_spread(photographs):
-    backbone, variables = load_backbone("efficientnet-lite0", "random")
+    backbone, variables = load_backbone(*SMALL)
     scorer = Scorer(backbone, methods.create("deep_svdd"))
     with pytest.raises(ValueError, match="1 held-out image has no spread"):
         fit_model(scorer, variables, photographs[:4], photographs[4:5], "standardised")
@@ -193,8 +196,8 @@ def test_a_single_validation_image_has_no_spread(photographs):
 
 
 def test_a_detector_of_before_there_were_methods_is_read(photographs, tmp_path):
-    detector = Detector.fit(photographs[:9], "gaussian", calibrate="none")
-    weights = np.linspace(0.5, 1.5, 9, dtype=np.float32)
+    detector = Detector.fit(photographs[:9], "gaussian", *SMALL, calibrate="none")
+    weights = np.linspace(0.5, 1.5, LEVELS, dtype=np.float32)
     detector = dataclasses.replace(detector, level_weights=weights)
     detector.save(tmp_path / "model")
     path = tmp_path / "model" / "detector.json"
@@ -213,8 +216,8 @@ def test_a_detector_of_before_there_were_methods_is_read(photographs, tmp_path):
 
 @pytest.mark.parametrize("method", ["deep_svdd", "fcdd"])
 def test_other_methods_are_tuned(photographs, tmp_path, method):
-    recipe = Recipe(learning_rate=1e-3, stopping="fixed", max_epochs=1, trainable="level 8")
-    detector = Detector.fit(photographs, method, recipe=recipe)
+    recipe = Recipe(learning_rate=1e-3, stopping="fixed", max_epochs=1, trainable="level 4")
+    detector = Detector.fit(photographs, method, *SMALL, recipe=recipe)
     assert detector.tuned and len(detector.calibration.peaks) == 3
     detector.save(tmp_path / "model")
     loaded = Detector.load(tmp_path / "model")
@@ -224,8 +227,8 @@ def test_other_methods_are_tuned(photographs, tmp_path, method):
 
 
 def test_the_weights_of_the_levels_are_exported(photographs):
-    detector = Detector.fit(photographs[:9], "deep_svdd", calibrate="none")
-    weights = np.linspace(0, 2, 9, dtype=np.float32)
+    detector = Detector.fit(photographs[:9], "deep_svdd", *SMALL, calibrate="none")
+    weights = np.linspace(0, 2, LEVELS, dtype=np.float32)
     weighed = dataclasses.replace(detector, level_weights=weights)
     scores, maps = jax.export.deserialize(export_stablehlo(weighed)).call(photographs)
     predicted = weighed.predict(photographs)

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from networks import FIELDS, LEVELS
 
 from configs import mvtec_guarded
 from gaussft_jax import experiment
@@ -16,16 +17,20 @@ from gaussft_jax.gaussian import anomaly_map
 from gaussft_jax.methods import METHODS
 from gaussft_jax.vicinity import vicinity
 
+pytestmark = pytest.mark.usefixtures("small_network")
+LITE0 = {"backbone": "efficientnet-lite0", "weights": ""}
+
 
 def _config(root, category="bolt", **fields):
     config = default_config()
     config.data.root, config.data.category = str(root), category
-    config.update({"image_size": 64, "scoring_batch_size": 4, "folds": (0, 1), **fields})
+    small = {"image_size": 64, "scoring_batch_size": 4, "folds": (0, 1), **FIELDS}
+    config.update({**small, **fields})
     return config
 
 
 def test_a_run_leaves_results_report_and_overlays(parts, tmp_path):
-    results = train_and_evaluate(_config(parts), tmp_path)
+    results = train_and_evaluate(_config(parts, **LITE0), tmp_path)
     assert results == json.loads((tmp_path / "results.json").read_text())
     assert (results["schema"], results["category"], results["tuned"]) == (1, "bolt", False)
     assert [fold["fold"] for fold in results["folds"]] == [0, 1]
@@ -159,7 +164,7 @@ def test_a_later_fold_can_be_shown_alone(parts, tmp_path):
 
 
 def test_without_masks_pixel_metrics_are_null_with_a_reason(parts, tmp_path):
-    results = train_and_evaluate(_config(parts, "nut", folds=(0,)), tmp_path)
+    results = train_and_evaluate(_config(parts, "nut", folds=(0,), **LITE0), tmp_path)
     assert results["mean"]["pixel_auroc"] is None
     assert results["mean"]["aupro"] is None
     assert results["mean"]["image_auroc"] == 1.0
@@ -170,12 +175,12 @@ def test_a_tuned_run(parts, tmp_path):
     config = mvtec_guarded.get_config("bolt")
     config.data.root = str(parts)
     small = {"image_size": 64, "scoring_batch_size": 4, "batch_size": 4, "folds": (2,)}
-    config.update({"max_epochs": 2, "patience": 2, **small})
+    config.update({"max_epochs": 2, "patience": 2, **small, **FIELDS})
     (fold,) = train_and_evaluate(config, tmp_path)["folds"]
     assert fold["epochs"] == 2
     assert 0 <= fold["best_epoch"] <= 2
     assert 0 <= fold["vicinity_auroc"] <= 1
-    assert len(fold["level_weights"]) == 9
+    assert len(fold["level_weights"]) == LEVELS
     assert len((tmp_path / "fold2" / "metrics.jsonl").read_text().splitlines()) == 3
 
 
@@ -198,7 +203,8 @@ def test_what_is_trained_on_can_differ_from_what_is_validated_by(
 
 @pytest.mark.parametrize("objective", METHODS)
 def test_every_method_finds_the_dents_frozen(parts, tmp_path, objective):
-    results = train_and_evaluate(_config(parts, folds=(0,), objective=objective), tmp_path)
+    config = _config(parts, folds=(0,), objective=objective, **LITE0)
+    results = train_and_evaluate(config, tmp_path)
     assert results["method"] == objective
     mean = results["mean"]
     assert mean["image_auroc"] == 1.0
@@ -256,7 +262,9 @@ def test_real_photographs_give_the_reference_figures(
     real_data, tmp_path, category, image, pixel, pro
 ):
     """Fold 0 of an independent implementation in PyTorch and NumPy float64."""
-    config = _config(real_data, category, folds=(0,), image_size=224, scoring_batch_size=16)
+    config = _config(
+        real_data, category, folds=(0,), image_size=224, scoring_batch_size=16, **LITE0
+    )
     (fold,) = train_and_evaluate(config, tmp_path)["folds"]
     assert abs(fold["image_auroc"] - image) < 0.005
     assert abs(fold["pixel_auroc"] - pixel) < 0.005

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from networks import FIELDS, SMALL
 from PIL import Image
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
@@ -15,6 +16,9 @@ from gaussft_jax.experiment import train_and_evaluate
 
 SIZE = 32  # pixels, of the images that are judged
 WIDE, TALL = (50, 90), (80, 40)  # height and width of the photographs
+
+
+pytestmark = pytest.mark.usefixtures("small_network")
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +51,10 @@ def slabs(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(slabs, tmp_path_factory):
+def model(small_network, slabs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     good = list_images(slabs / "slab" / "train" / "good")
-    Detector.fit(read_images(good, SIZE, progress=False), "gaussian").save(folder / "slab")
+    Detector.fit(read_images(good, SIZE, progress=False), "gaussian", *SMALL).save(folder / "slab")
     return folder / "slab"
 
 
@@ -132,7 +136,7 @@ def test_an_evaluation_counts_the_pixels_of_the_photographs(slabs, model, tmp_pa
 def test_an_experiment_does_too(slabs, tmp_path):
     config = configuration.default_config()
     config.data.root, config.data.category = str(slabs), "slab"
-    config.update({"image_size": SIZE, "scoring_batch_size": 4, "folds": (0,)})
+    config.update({"image_size": SIZE, "scoring_batch_size": 4, "folds": (0,), **FIELDS})
     config.evaluate_at = "original"
     results = train_and_evaluate(config, tmp_path / "run")
     detector = Detector.load(tmp_path / "run" / "fold0" / "detector")

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from networks import SMALL
 from sklearn.metrics import f1_score, jaccard_score
 
 from gaussft_jax.detector import Detector
@@ -11,10 +12,10 @@ from gaussft_jax.results import measure
 
 
 @pytest.fixture(scope="module")
-def detector():
+def detector(small_network):
     rng = np.random.default_rng(1)
     good = rng.integers(80, 160, (12, 64, 64, 3)).astype(np.uint8)
-    return Detector.fit(good, "gaussian")
+    return Detector.fit(good, "gaussian", *SMALL)
 
 
 @pytest.fixture

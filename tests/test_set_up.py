@@ -3,6 +3,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from networks import FLAGS, SMALL, small
 
 from gaussft_jax import cli, methods
 from gaussft_jax.backbones import create, load_backbone
@@ -13,6 +14,7 @@ from gaussft_jax.detector.set_up import affordable, choose
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import GUARDED
 
+pytestmark = pytest.mark.usefixtures("small_network")
 LITE0 = create("efficientnet-lite0")
 
 
@@ -108,7 +110,7 @@ def test_another_family_of_networks_is_set_up_saved_and_exported(alike, tmp_path
 
 
 def test_few_images_make_a_bank_alone(alike):
-    detector = Detector.fit(alike[:12])
+    detector = Detector.fit(alike[:12], "auto", *SMALL)
     assert detector.method.name == "patchcore"
     assert "there are 12" in " ".join(detector.set_up["why"])
 
@@ -133,12 +135,13 @@ def test_the_network_is_tuned_to_the_member_that_has_a_loss(alike):
     """Its references stay those of the pre-trained features, as the paper says."""
     recipe = GUARDED._replace(max_epochs=1, batch_size=4, draws_per_image=1)
     images = np.concatenate([alike, alike[:, ::-1]])
-    detector = Detector.fit(images, recipe=recipe)
+    detector = Detector.fit(images, "auto", *SMALL, recipe=recipe)
     assert detector.tuned and detector.level_weights is None
     gaussian = detector.method.members[0]
     training, _, held_out = (images[part] for part in _parts(60, "split", True)[0])
-    scorer = Scorer(LITE0, gaussian)
-    references = scorer.fit(load_backbone("efficientnet-lite0")[1], training)
+    backbone, variables = small()
+    scorer = Scorer(backbone, gaussian)
+    references = scorer.fit(variables, training)
     jax.tree.map(np.testing.assert_array_equal, detector.models[0][0][0], references)
     assert len(detector.calibration.peaks) == len(held_out) == 12
     assert np.isfinite(detector.predict(held_out).scores).all()
@@ -172,7 +175,7 @@ def test_fit_says_what_it_chose(alike, tmp_path, capsys):
         image[20:40, 20:40] = 0
         Image.fromarray(image).save(tmp_path / "parts" / "test" / "hole" / f"{i}.png")
     parts, model = str(tmp_path / "parts"), tmp_path / "model"
-    command = ["fit", parts, "--out", str(model), "--size=64"]
+    command = ["fit", parts, "--out", str(model), "--size=64", *FLAGS]
     assert cli.main([*command, "--test", parts]) == 0
     said = capsys.readouterr().out
     results = json.loads((model / "evaluation" / "results.json").read_text("utf-8"))

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from networks import FIELDS
 from PIL import Image
 
 from gaussft_jax.configuration import default_config
@@ -46,16 +47,16 @@ def test_one_class_is_good(archive):
     np.testing.assert_array_equal(train[0], expected)
 
 
-def test_an_experiment(archive, tmp_path):
+def test_an_experiment(small_network, archive, tmp_path):
     config = default_config()
     config.data.root, config.data.category = str(archive), "frog"
-    config.update({"image_size": 64, "scoring_batch_size": 4, "folds": (0,)})
+    config.update({"image_size": 64, "scoring_batch_size": 4, "folds": (0,), **FIELDS})
     results = train_and_evaluate(config, tmp_path)
     assert 0 <= results["mean"]["image_auroc"] <= 1
     assert results["mean"]["aupro"] is None
 
 
-def test_the_maps_stay_on_disk_and_a_label_in_the_folder(archive, tmp_path):
+def test_the_maps_stay_on_disk_and_a_label_in_the_folder(small_network, archive, tmp_path):
     odd = tmp_path / "archive"
     shutil.copytree(archive, odd)
     names = ("../../../plane", "frog", "truck")
@@ -63,7 +64,7 @@ def test_the_maps_stay_on_disk_and_a_label_in_the_folder(archive, tmp_path):
     (odd / "batches.meta").write_bytes(pickle.dumps(meta, protocol=2))
     config = default_config()
     config.data.root, config.data.category = str(odd), "frog"
-    config.update({"image_size": 64, "scoring_batch_size": 4, "folds": (0,)})
+    config.update({"image_size": 64, "scoring_batch_size": 4, "folds": (0,), **FIELDS})
     run = tmp_path / "one" / "two" / "run"
     train_and_evaluate(config, run)
     assert len(list((run / "overlays").rglob("*.png"))) == 12

@@ -6,19 +6,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+from networks import SMALL
 from PIL import Image
 
 from gaussft_jax.data import folds, read_images
 from gaussft_jax.deployment import export_onnx
 from gaussft_jax.detector import Detector
 
+pytestmark = pytest.mark.usefixtures("small_network")
 HOW_TO = Path(__file__).parents[2] / "docs" / "howto.md"
 
 
 def test_the_documented_consumer_says_what_predict_says(tmp_path, stripes, rng):
     (program,) = re.findall(r"```python\n(import json\n.*?)```", HOW_TO.read_text("utf-8"), re.S)
     assert "jax" not in re.findall(r"(?m)^(?:import|from) (\w+)", program)
-    detector = Detector.fit(stripes[:10], "deep_svdd", calibrate="split")
+    detector = Detector.fit(stripes[:10], "deep_svdd", *SMALL, calibrate="split")
     (tmp_path / "detector.onnx").write_bytes(export_onnx(detector))
     new = tmp_path / "parts" / "new"
     new.mkdir(parents=True)

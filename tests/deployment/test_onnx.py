@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import openvino
 import pytest
-from conftest import tiny_network
+from networks import SMALL
 from PIL import Image
 
 from gaussft_jax import cli, methods
@@ -34,11 +34,6 @@ def _detector(network, method, images, models=1):
     size = images.shape[1]
     detector = Detector(Network(*network), method, references, size)
     return detector.calibrated(held_out[1:])
-
-
-@pytest.fixture(scope="module")
-def small():
-    return tiny_network(repeats=1)
 
 
 def _runtimes(model):
@@ -69,9 +64,9 @@ def _assert_equal(found, expected, alpha, close=1e-5):
 
 
 @pytest.mark.parametrize("name", [*methods.METHODS, "gaussian, local"])
-def test_runtimes_equal_the_detector(small, stripes, rng, name):
+def test_runtimes_equal_the_detector(tiny, stripes, rng, name):
     method = methods.create(name.partition(",")[0], **VARIANTS.get(name, {}))
-    detector = _detector(small, method, stripes, models=2 if name == "gaussian" else 1)
+    detector = _detector(tiny, method, stripes, models=2 if name == "gaussian" else 1)
     alpha = detector.smallest_rate  # the p-value of the spoilt images, exactly
     model = export_onnx(detector, alpha)
     images = stripes[[0, 5, 11, 16, 21]]
@@ -86,8 +81,8 @@ def test_runtimes_equal_the_detector(small, stripes, rng, name):
 
 
 @pytest.fixture(scope="module")
-def svdd(small, stripes):
-    return _detector(small, methods.create("deep_svdd"), stripes)
+def svdd(tiny, stripes):
+    return _detector(tiny, methods.create("deep_svdd"), stripes)
 
 
 def test_without_calibration_there_is_no_decision(svdd, stripes):
@@ -117,8 +112,8 @@ def test_photographs_are_resized_as_pillow_does(svdd, rng):
             np.testing.assert_allclose(found["map"], expected.maps, atol=0.01 * expected.maps.max())
 
 
-def test_the_command(stripes, tmp_path, capsys, monkeypatch):
-    detector = Detector.fit(stripes[:10], "deep_svdd", calibrate="split")
+def test_the_command(small_network, stripes, tmp_path, capsys, monkeypatch):
+    detector = Detector.fit(stripes[:10], "deep_svdd", *SMALL, calibrate="split")
     folder, out = tmp_path / "model", tmp_path / "detector.onnx"
     detector.save(folder)
     export = ["export", str(folder), "--out"]

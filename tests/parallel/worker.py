@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import conftest
 import jax
+import networks
 import numpy as np
 
 from gaussft_jax import methods, parallel, training
@@ -29,7 +30,7 @@ class Exposed(methods.GaussianFineTune):
 
 
 def run(folder, parallelism):
-    backbone, variables = conftest.tiny_network(repeats=1)
+    backbone, variables = networks.small()
     images = conftest.striped_images()
     scorer = Scorer(backbone, methods.create("gaussian"), 8)
     # 14 and 10 images in batches of 8 and 4: no device count above 2 divides any of them.

@@ -9,6 +9,7 @@ from pathlib import Path
 import miniatures
 import numpy as np
 import pytest
+from networks import FIELDS
 from PIL import Image
 
 from gaussft_jax import data
@@ -105,13 +106,13 @@ def _script(*arguments):
 
 
 @pytest.mark.parametrize("make", miniatures.EXPECTED)
-def test_a_category_of_any_layout_is_run(tmp_path, make):
+def test_a_category_of_any_layout_is_run(small_network, tmp_path, make):
     """As the script does it: found by its layout, run, its figures in results.csv."""
     category = Path(make(tmp_path))
     root, out = tmp_path / category.parent, tmp_path / "out"
     *_, masked = miniatures.EXPECTED[make]
     assert data.categories(root) == (category.name,)
-    common = {"data.root": str(root), "image_size": 32, "folds": (0,)}
+    common = {"data.root": str(root), "image_size": 32, "folds": (0,), **FIELDS}
     runs = [run for run in plan([2], [category.name], common) if not run.config.tune]
     assert [reproduce(run, out) for run in runs] == [None]
     write_results(out, finished(runs, out), "", "")

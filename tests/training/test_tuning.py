@@ -59,7 +59,7 @@ def test_statistics_stay_bit_identical_and_weights_move(tiny, stripes, tmp_path)
 
 
 def test_only_what_is_trainable_moves(tiny, stripes, tmp_path):
-    tuned = _tune(tiny, stripes, tmp_path, stopping="fixed", max_epochs=1, trainable="level 8")
+    tuned = _tune(tiny, stripes, tmp_path, stopping="fixed", max_epochs=1, trainable="level 4")
     for module, before in tiny[1]["params"].items():
         after = tuned.variables["params"][module]
         same = jax.tree.leaves(jax.tree.map(np.array_equal, after, before))
@@ -167,11 +167,11 @@ def test_metrics_hold_a_line_per_epoch(tiny, stripes, tmp_path):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-import conftest, jax, numpy as np
+import conftest, jax, networks, numpy as np
 from gaussft_jax.training import checkpoints
 import orbax.checkpoint as ocp
 
-tiny, stripes = conftest.tiny_network(), conftest.striped_images()
+tiny, stripes = networks.small(), conftest.striped_images()
 saves = 0
 save = checkpoints.Checkpoints.save
 finalize = ocp.StandardCheckpointHandler.finalize
