@@ -18,11 +18,12 @@ from gaussft_jax.network import Network
 from gaussft_jax.training.loop import make_optimiser
 from gaussft_jax.training.parameters import split
 from gaussft_jax.training.state import INPUTS, Inputs, initial_state
-from gaussft_jax.vicinity import vicinity
+from gaussft_jax.vicinity import draw, vicinity
 
 PRODUCT = r"stablehlo\.(?:dot_general|convolution)\b.*"
 DEPTHWISE = r"stablehlo\.convolution.*feature_group_count = (?!1\b)\d+"
 KERNEL_GRADIENT = r"stablehlo\.convolution.*batch_group_count = (?!1\b)\d+"
+LOOP = r"stablehlo\.while\b"
 FEATURES_PADDED = r"stablehlo\.pad .*tensor<\d+x\d+x\d+x\d+xf32>"
 
 platforms = pytest.mark.parametrize("platform", ["cuda", "tpu"])
@@ -99,14 +100,31 @@ def test_the_training_loop(loop, layers, platform):
 
 
 @platforms
-def test_the_fit(platform):
+@pytest.mark.parametrize(("scheme", "loops"), [("cutout", 0), ("all", 2)])
+def test_the_draws(stripes, platform, scheme, loops):
+    """No loop over the images: those that stay are over operations of AugMix, and blobs."""
+
+    def program(platform):
+        return lowered(
+            lambda key, images: draw(key, images, vicinity(scheme)),
+            jax.random.key(0),
+            stripes[:8],
+            platform=platform,
+        )
+
+    assert how_often(LOOP, program(platform)) == loops
+    assert how_often(LOOP, program("cpu")) > loops
+
+
+def test_the_fit():
+    """On a TPU it is not lowered at all: `test_without_float64_the_cpu_of_the_host_sums`."""
     features, valid = jnp.zeros((4, 8, 8, 6)), jnp.ones(4, bool)
     with jax.enable_x64(True):
         first, second = (
             lowered(
                 lambda *args, moments=moments: unwrap(moments)(*args, kind="tied"),
                 *args,
-                platform=platform,
+                platform="cuda",
             )
             for moments, args in (
                 (gaussian.means, (features, valid)),

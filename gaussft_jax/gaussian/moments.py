@@ -6,7 +6,8 @@ no feature is ever kept. Everything is float64, since the directions of low vari
 discriminate best, are differences of large numbers.
 
 Features that lie on several devices are summed where they are: each device has its own sums, below
-those of the others, until `total` adds them up. Nothing travels for a batch.
+those of the others, until `total` adds them up. Nothing travels for a batch, unless the devices
+have no float64: a TPU's features are summed on the CPU of the host that it belongs to.
 """
 
 import functools
@@ -21,6 +22,8 @@ from jax import lax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float
+
+from gaussft_jax.parallel import local_rows
 
 __all__ = [
     "Kind",
@@ -39,6 +42,7 @@ Kind = Literal["tied", "global", "local"]
 
 _CACHED_ROWS = 2048
 _UNROLLED = 32  # images
+_WITH_FLOAT64 = ("cpu", "gpu")  # platforms
 
 
 def float64(function):
@@ -64,10 +68,24 @@ def on_cpu() -> AbstractContextManager:
     float64 eigenvalues, most GPUs compute in it at a 64th of their speed, and the factors are the
     same on every machine.
     """
+    cpu = _cpu()
+    return jax.default_device(cpu) if cpu else nullcontext()
+
+
+def _cpu() -> jax.Device | None:
     try:
-        return jax.default_device(jax.local_devices(backend="cpu")[0])
+        return jax.local_devices(backend="cpu")[0]
     except RuntimeError:  # $JAX_PLATFORMS leaves the CPU out
-        return nullcontext()
+        return None
+
+
+def _where_float64_is(*arrays):
+    """The arrays, or this process's rows of them on its CPU where their devices lack float64."""
+    devices = arrays[0].devices() if isinstance(arrays[0], jax.Array) else jax.devices()[:1]
+    cpu = _cpu()
+    if cpu is None or all(device.platform in _WITH_FLOAT64 for device in devices):
+        return arrays
+    return jax.device_put([local_rows(jnp.asarray(x)) for x in arrays], cpu)
 
 
 def _over_devices(function):
@@ -94,6 +112,7 @@ def _over_devices(function):
 
     @functools.wraps(function)
     def call(features, valid, *others, kind):
+        features, valid = _where_float64_is(features, valid)
         where = features.sharding if isinstance(features, jax.Array) else None
         split = isinstance(where, NamedSharding) and len(where.device_set) > 1 and where.spec
         mesh, axis = (where.mesh, where.spec[0]) if split else (None, None)
@@ -201,15 +220,21 @@ def residuals(
 
 
 def total(moments):
-    """The moments of all devices together, on the host; those of one device as they are."""
+    """The moments of all devices of all processes together, on the host."""
     if moments.count.ndim:
-        moments = _sum_over_devices(moments)
-    return jax.tree.map(on_host, moments)
+        return jax.tree.map(on_host, _sum_over_devices(moments))
+    return jax.tree.map(_sum_over_processes, moments)
 
 
 @float64
 def _sum_over_devices(moments):
     return jax.tree.map(lambda x: x.sum(0), moments)
+
+
+def _sum_over_processes(x):
+    # It travels as bits: the devices that it passes need not know float64.
+    bits = multihost_utils.process_allgather(np.asarray(x)[None].view(np.uint32), tiled=True)
+    return np.asarray(bits.view(np.float64).sum(0))
 
 
 def on_host(x: Array | np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float32, Int32, PRNGKeyArray, UInt8
 
+from gaussft_jax.lowering import by_platform
 from gaussft_jax.vicinity import operations
 
 __all__ = ["OPERATIONS", "AugMix", "augmix", "draw_augmix", "mixed_image"]
@@ -104,8 +105,12 @@ def mixed_image(image: UInt8[Array, "h w 3"], draw: AugMix) -> UInt8[Array, "h w
             image,
         )
 
-    # One chain after the other: side by side, a switch would compute all of its branches.
-    chains = lax.map(chain, (draw.depths, draw.operations, draw.strengths, draw.signs))
+    # On a CPU one chain after the other: side by side, a switch computes all of its branches.
+    chains = by_platform(
+        (draw.depths, draw.operations, draw.strengths, draw.signs),
+        cpu=partial(lax.map, chain),
+        default=jax.vmap(chain),
+    )
     # Python's sum fuses into one pass; a reduction over the axis takes 100 times longer on a CPU.
     augmented = sum(weight * c for weight, c in zip(draw.weights, chains, strict=True))
     return jnp.round((1 - draw.mix) * image + draw.mix * augmented).astype(jnp.uint8)

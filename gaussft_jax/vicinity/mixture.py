@@ -8,12 +8,15 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Int, PRNGKeyArray, UInt8
 
+from gaussft_jax.lowering import by_platform
 from gaussft_jax.vicinity.augmix import augmix
 from gaussft_jax.vicinity.confetti import confetti
 from gaussft_jax.vicinity.cutout import cutout
 from gaussft_jax.vicinity.cutpaste import patch, scar
 
 __all__ = ["Augmentation", "draw", "mixture", "vicinity"]
+
+_TOGETHER = 32  # images
 
 Augmentation = Callable[
     [PRNGKeyArray, UInt8[Array, "h w 3"]], tuple[UInt8[Array, "h w 3"], Bool[Array, "h w"]]
@@ -104,6 +107,11 @@ def draw(
             lambda: (image, jnp.zeros(image.shape[:2], bool)),
         )
 
-    # One image after the other: under vmap a switch would compute all of its branches.
+    # Of several images together a switch computes all of its branches. That is too much for a CPU;
+    # elsewhere a loop over single images would start thousands of tiny kernels, one by one.
     numbers = jnp.uint32(first) + jnp.arange(len(images), dtype=jnp.uint32)
-    return lax.map(each, (numbers, images, chosen))
+    return by_platform(
+        (numbers, images, chosen),
+        cpu=partial(lax.map, each),
+        default=partial(lax.map, each, batch_size=_TOGETHER),
+    )

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gaussft_jax import gaussian as g
+from gaussft_jax.gaussian import moments
 
 
 def _stream(features, sizes):
@@ -51,6 +52,20 @@ def test_moments_equal_numpy(rng, kind):
     expected = fourth.sum(0) if kind == "local" else fourth.sum()
     np.testing.assert_allclose(second.fourth, expected, rtol=1e-9)
     assert float(second.count) == (6 if kind == "local" else 36)
+
+
+@pytest.mark.parametrize("kind", ["tied", "global", "local"])
+def test_without_float64_the_cpu_of_the_host_sums(rng, kind, monkeypatch):
+    features = (rng.normal(size=(5, 3, 2, 4)) + 100).astype(np.float32)
+    expected = _moments(jnp.asarray(features), [2, 3], kind)
+    monkeypatch.setattr(moments, "_WITH_FLOAT64", ("a platform",))
+    found = _moments(jnp.asarray(features), [2, 3], kind)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
+        # Nothing that is computed of them goes back to the device.
+        assert a.committed and a.devices() == {jax.devices("cpu")[0]}
+    for a, b in zip(map(g.total, found), map(g.total, expected), strict=True):
+        jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
 @settings(deadline=None, max_examples=20)

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.distributed
 WORKER = Path(__file__).with_name("worker.py")
 
 
-def start(folder, parallelism="jit", processes=1, devices=1, killed="none"):
-    command = [sys.executable, str(WORKER), str(folder), parallelism, killed]
+def start(folder, how="jit", processes=1, devices=1, killed="none"):
+    command = [sys.executable, str(WORKER), str(folder), how, killed]
     return Run(folder, lambda others: [*command, *others], processes, devices)
 
 
@@ -39,15 +39,13 @@ def check(result, one, devices):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("parallelism", "processes", "devices"),
-    [("jit", 1, 8), ("pmap", 1, 8), ("jit", 2, 1), ("jit", 4, 1)],
+    ("how", "processes", "devices"),
+    [("jit", 1, 8), ("pmap", 1, 8), ("jit32", 2, 2), ("jit", 4, 1)],
 )
-def test_other_topologies_give_the_same_numbers(
-    one, show, tmp_path, parallelism, processes, devices
-):
-    start(tmp_path, parallelism, processes, devices).finish()
+def test_other_topologies_give_the_same_numbers(one, show, tmp_path, how, processes, devices):
+    start(tmp_path, how, processes, devices).finish()
     result = np.load(tmp_path / "result.npz")
-    show(f"{processes} x {devices}, {parallelism}", result)
+    show(f"{processes} x {devices}, {how}", result)
     check(result, one, processes * devices)
 
 

@@ -1,7 +1,8 @@
-"""One process of a run on a small network: worker.py FOLDER PARALLELISM KILLED [HOST:PORT N ID].
+"""One process of a run on a small network: worker.py FOLDER HOW KILLED [HOST:PORT N ID].
 
-Leaves the scores, maps, moments and history in FOLDER/result.npz. The process of the number KILLED,
-if there is one, dies as soon as the state after the second epoch is saved.
+Leaves the scores, maps, moments and history in FOLDER/result.npz. HOW is `jit`, `pmap`, or
+`jit32`, as if the devices had no float64. The process of the number KILLED, if there is one, dies
+as soon as the state after the second epoch is saved.
 """
 
 import os
@@ -18,6 +19,7 @@ import numpy as np
 
 from gaussft_jax import methods, parallel, training
 from gaussft_jax.files import replacing
+from gaussft_jax.gaussian import moments
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import checkpoints, tuning
 from gaussft_jax.vicinity import vicinity
@@ -76,9 +78,11 @@ def die_after_two_epochs(number):
 
 
 if __name__ == "__main__":
-    folder, parallelism, killed, *others = sys.argv[1:]
+    folder, how, killed, *others = sys.argv[1:]
     if others:
         parallel.initialize(others[0], *map(int, others[1:]))
     if killed != "none":
         die_after_two_epochs(int(killed))
-    run(folder, parallelism)
+    if how == "jit32":
+        moments._WITH_FLOAT64 = ()
+    run(folder, how.removesuffix("32"))

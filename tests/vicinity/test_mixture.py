@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from gaussft_jax.lowering import one_form
 from gaussft_jax.vicinity import augmix, draw, mixture, vicinity
 
 NAMES = ["augmix", "cutout", "confetti"]
@@ -69,14 +70,19 @@ def test_images_that_are_not_chosen_stay(batch, rng):
     assert not masks[~chosen].any()
 
 
-def test_vmap_gives_the_same_draws(batch, rng):
-    augment, key = vicinity("all"), jax.random.key(rng.integers(2**31))
-    images, masks = draw(key, batch, augment)
-    keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(len(batch)))
-    side_by_side, side_masks = jax.jit(jax.vmap(augment))(keys, batch)
+@pytest.mark.parametrize("name", ["all", "scar"])
+def test_together_the_draws_are_the_same(batch, rng, name):
+    """As off the CPU: more images than are drawn together, some of which stay as they are."""
+    augment, key = vicinity(name), jax.random.key(rng.integers(2**31))
+    images = jnp.concatenate([batch, batch[:11]])
+    chosen = jnp.asarray(rng.permutation(np.arange(len(images)) % 3 > 0))
+    expected, masks = draw(key, images, augment, chosen)
+    with one_form(True):  # that of the other platforms
+        together, side_masks = jax.jit(draw, static_argnums=2)(key, images, augment, chosen)
     # Another order of operations may round a grey level the other way.
-    difference = np.abs(side_by_side.astype(int) - images.astype(int))
+    difference = np.abs(together.astype(int) - expected.astype(int))
     assert (difference <= 1).mean() > 0.995 and (side_masks == masks).mean() > 0.995
+    np.testing.assert_array_equal(together[~chosen], images[~chosen])
 
 
 def test_draws_work_inside_a_scan(batch, rng):
