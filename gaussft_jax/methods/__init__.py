@@ -5,7 +5,9 @@ from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD, hypersphere_loss, level_mask, pseudo_huber_map
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune, mahalanobis_maps
+from gaussft_jax.methods.hsc import HSC
 from gaussft_jax.methods.method import Levels, Maps, Method
+from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patchcore import PatchCore
 from gaussft_jax.methods.registry import METHODS, OPTIONS, Option, create, flags, options_of
@@ -13,6 +15,7 @@ from gaussft_jax.methods.spade import SPADE
 
 __all__ = [
     "FCDD",
+    "HSC",
     "METHODS",
     "OPTIONS",
     "SPADE",
@@ -23,6 +26,7 @@ __all__ = [
     "Levels",
     "Maps",
     "Method",
+    "OneClassSVM",
     "Option",
     "PaDiM",
     "PatchCore",

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from gaussft_jax.gaussian import fit_gaussians
 from gaussft_jax.methods.gaussian_fine_tune import GAUSSIANS, mahalanobis_maps
-from gaussft_jax.methods.method import Levels, Method, streamed
+from gaussft_jax.methods.method import Method, streamed
+from gaussft_jax.methods.pooled import pooled
 
 __all__ = ["GaussianAD"]
 
@@ -26,11 +27,7 @@ class GaussianAD(Method):
     passes: ClassVar[int] = 2
 
     def fit(self, batches):
-        return fit_gaussians(streamed(batches, _pooled), "global")
+        return fit_gaussians(streamed(batches, pooled), "global")
 
     def level_maps(self, references, levels):
-        return mahalanobis_maps(references, _pooled(levels))
-
-
-def _pooled(levels: Levels) -> Levels:
-    return tuple(level.mean((1, 2), keepdims=True) for level in levels)
+        return mahalanobis_maps(references, pooled(levels))

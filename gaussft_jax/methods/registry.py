@@ -8,7 +8,9 @@ from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune
+from gaussft_jax.methods.hsc import HSC
 from gaussft_jax.methods.method import Method, choices
+from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patchcore import PatchCore
 from gaussft_jax.methods.spade import SPADE
@@ -17,7 +19,18 @@ __all__ = ["METHODS", "OPTIONS", "Option", "create", "flags", "options_of"]
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
-    for method in (GaussianFineTune, DeepSVDD, FCDD, GaussianAD, PaDiM, PatchCore, SPADE, Ensemble)
+    for method in (
+        GaussianFineTune,
+        DeepSVDD,
+        FCDD,
+        HSC,
+        GaussianAD,
+        PaDiM,
+        PatchCore,
+        SPADE,
+        OneClassSVM,
+        Ensemble,
+    )
 }
 _MEMBERS = "gaussian,gaussian_ad,patchcore"
 

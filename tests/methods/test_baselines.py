@@ -6,6 +6,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
 
 from gaussft_jax import methods
 
@@ -95,3 +97,49 @@ def test_spade(levels, neighbours):
         expected[n] = found.reshape(8, 8)
     expected = gaussian_filter(expected, 1.0, axes=(1, 2))
     np.testing.assert_allclose(maps[0], expected, rtol=2e-3)
+
+
+@pytest.mark.parametrize("nu", [0.1, 0.5])
+def test_one_class_svm(levels, nu):
+    training, queries = levels(15), levels(4)
+    method = methods.create("ocsvm", ocsvm_nu=nu)
+    maps = method.level_maps(method.fit(_batches(training)), _device(queries))
+    x, q = (
+        np.concatenate([level.mean((1, 2), dtype=np.float64) for level in of], 1)
+        for of in (training, queries)
+    )
+    scaler = StandardScaler().fit(x)
+    fitted = OneClassSVM(nu=nu, gamma=1 / x.shape[1]).fit(scaler.transform(x))
+    expected = -fitted.decision_function(scaler.transform(q))
+    assert maps[0].shape == (4, 1, 1) and len(maps) == 1
+    np.testing.assert_allclose(maps[0][:, 0, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_constant_feature_does_not_count_in_the_svm(levels):
+    training, queries = levels(15), levels(4)
+    constant = np.full((15, 2, 2, 3), 0.1, np.float32)
+    method = methods.OneClassSVM()
+    fitted = method.fit(_batches((*training, constant)))
+    maps = method.level_maps(fitted, _device((*queries, constant[:4] + 0.01)))
+    assert np.isfinite(maps[0]).all() and (fitted.scaling.std[-3:] == 1).all()
+
+
+def test_the_share_outside_is_above_0(levels):
+    with pytest.raises(ValueError, match="ocsvm_nu=0"):
+        methods.OneClassSVM(0.0)
+
+
+def test_hsc_is_equation_2_on_pooled_features(levels):
+    training, queries = levels(15), levels(4)
+    method = methods.HSC()
+    centres = method.fit(_batches(training))
+    maps = method.level_maps(centres, _device(queries))
+    masks = jnp.zeros((4, 32, 32), bool).at[2:, 3, 5].set(True)
+    expected = []
+    for level, x, q in zip(maps, training, queries, strict=True):
+        x, q = (of.mean((1, 2), dtype=np.float64) for of in (x, q))
+        distance = np.sqrt(np.square(q - x.mean(0)).sum(1) + 1) - 1
+        np.testing.assert_allclose(level[:, 0, 0], distance, rtol=1e-4)
+        anomalous = -np.log(1 - np.exp(-distance))
+        expected.append(np.where([False, False, True, True], anomalous, distance))
+    np.testing.assert_allclose(method.loss(maps, masks), np.mean(expected, 0), rtol=1e-3)
