@@ -24,14 +24,16 @@ ALLOWED = {
     "data": {"files"},
     "evaluation": {"data", "files"},
     "memory": {"gaussian", "lowering"},
-    "methods": {"gaussian", "lowering", "memory"},
+    "learning": set(),
+    "methods": {"gaussian", "learning", "lowering", "memory"},
     "network": {"backbones", "gaussian", "lowering", "parallel"},
     "report": {"data", "evaluation", "files"},
     "versions": set(),
     "compilation": {"files"},
     "scoring": {"backbones", "gaussian", "methods", "network"},
     "training": {
-        "backbones", "files", "gaussian", "methods", "network", "parallel", "vicinity",
+        "backbones", "files", "gaussian", "learning", "methods", "network", "parallel",
+        "vicinity",
     },
     "configuration": {"backbones", "data", "methods", "training", "vicinity"},
     "detector": {

@@ -16,6 +16,7 @@ from jaxtyping import Array, Int32
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
 from gaussft_jax.gaussian import level_weights, weighted_mean
+from gaussft_jax.learning import shuffled, where
 from gaussft_jax.methods import Method
 from gaussft_jax.network import images_at_once
 from gaussft_jax.training.parameters import join
@@ -133,12 +134,9 @@ def make_loop(
 
     def train_epoch(state, inputs, key):
         n = len(inputs.training.place)
-        steps = -(-n // batch)
         order_key, noise_key = jax.random.split(key)
-        order = jnp.pad(jax.random.permutation(order_key, n), (0, steps * batch - n))
-        valid = jnp.arange(steps * batch) < n
-        chosen, valid = (jax.vmap(parallel.padded)(x.reshape(steps, batch)) for x in (order, valid))
-        xs = (chosen, valid, jax.random.split(noise_key, steps))
+        chosen, valid = map(jax.vmap(parallel.padded), shuffled(order_key, n, batch))
+        xs = (chosen, valid, jax.random.split(noise_key, len(chosen)))
         carry, (losses, norms, finite) = lax.scan(
             lambda carry, xs: step(carry, xs, inputs), (state.parameters, state.optimiser), xs
         )
@@ -198,7 +196,7 @@ def make_loop(
             epoch=epoch,
             parameters=parameters,
             optimiser=optimiser_state,
-            best_parameters=_where(better, parameters, state.best_parameters),
+            best_parameters=where(better, parameters, state.best_parameters),
             best=jnp.where(better, criterion, state.best),
             best_epoch=jnp.where(better, epoch, state.best_epoch),
             failed=state.failed,
@@ -209,7 +207,7 @@ def make_loop(
             ),
         )
         failed = state._replace(failed=jnp.argmin(finite).astype(jnp.int32))
-        return _where(finite.all(), new, failed)
+        return where(finite.all(), new, failed)
 
     def loop(state, inputs, until):
         return lax.while_loop(
@@ -221,7 +219,3 @@ def make_loop(
     replicated = parallel.REPLICATED
     specs = (replicated, INPUTS, replicated)
     return parallel.spmd(loop, specs, replicated, parallelism, donate=(0,))
-
-
-def _where(condition, a, b):
-    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)

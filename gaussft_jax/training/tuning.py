@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, Variables
+from gaussft_jax.learning import NotFiniteError
 from gaussft_jax.methods import Method
 from gaussft_jax.parallel import REPLICATED
 from gaussft_jax.training.checkpoints import Checkpoints
@@ -22,14 +23,10 @@ from gaussft_jax.training.state import DRAWS, ROWS, History, Inputs, TrainState,
 from gaussft_jax.training.validation import draw_vicinity
 from gaussft_jax.vicinity import Augmentation
 
-__all__ = ["NotFiniteError", "Task", "Tuned", "Tuner"]
+__all__ = ["Task", "Tuned", "Tuner"]
 
 # A checkpoint holds the parameters four times; a killed run repeats fewer epochs than this.
 _EPOCHS_PER_SAVE = 5
-
-
-class NotFiniteError(ArithmeticError):
-    """Training met a value that is not finite."""
 
 
 class Tuned(NamedTuple):

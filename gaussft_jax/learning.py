@@ -1,0 +1,183 @@
+"""Parameters learnt from examples on the device: epochs in lax.while_loop, steps in lax.scan.
+
+A method that learns its references says what an example costs, and by which optimiser; the loop is
+here. What tuning a network has in common with it is here as well.
+"""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
+from tqdm import tqdm
+
+__all__ = ["Lesson", "NotFiniteError", "in_batches", "learn", "shuffled", "where"]
+
+_CALLS = 20  # of the compiled loop, between which the progress is shown
+
+
+class NotFiniteError(ArithmeticError):
+    """Training met a value that is not finite."""
+
+
+class Lesson(NamedTuple):
+    """What is learnt, and how; equal lessons are compiled once.
+
+    Attributes:
+        key: what loss and optimiser depend on, hashable: a method for example.
+        loss: (key, parameters, examples, random key) -> the loss of each example, float32 [b].
+        optimiser: (key, steps of all epochs) -> the optimiser.
+        epochs: at most; all of them, and the last one's parameters, without patience.
+        batch_size: examples of a step; the last step of an epoch has what is left.
+        patience: epochs without a smaller loss of the examples held out after which it ends, with
+            the parameters of the smallest; 0 for none.
+    """
+
+    key: Hashable
+    loss: Callable[[Any, Any, Any, PRNGKeyArray], Float[Array, " b"]]
+    optimiser: Callable[[Any, int], optax.GradientTransformation]
+    epochs: int
+    batch_size: int
+    patience: int = 0
+
+
+class _State(NamedTuple):
+    """What goes from epoch to epoch; the random numbers of one follow from its number."""
+
+    epoch: Int32[Array, ""]
+    parameters: Any
+    optimiser: Any
+    loss: Float[Array, ""]
+    best_parameters: Any
+    best: Float[Array, ""]
+    best_epoch: Int32[Array, ""]
+
+
+def learn(
+    lesson: Lesson,
+    parameters: Any,
+    examples: Any,
+    seed: int,
+    held_out: Any = None,
+    label: str = "learn",
+) -> Any:
+    """The parameters after the lesson.
+
+    Args:
+        lesson: what is learnt.
+        parameters: to begin with, a pytree of float arrays.
+        examples: a pytree of arrays [n ...].
+        seed: of the order of the examples and of what the loss draws.
+        held_out: other examples [m ...], of a lesson with patience.
+        label: of the progress bar.
+
+    Raises:
+        NotFiniteError: the loss, or a parameter, ceased to be finite; names the epoch.
+    """
+    n, key = len(jax.tree.leaves(examples)[0]), jax.random.key(seed)
+    optimiser = lesson.optimiser(lesson.key, lesson.epochs * _steps(n, lesson.batch_size))
+    zero, infinite = jnp.int32(0), jnp.float32(jnp.inf)
+    start = optimiser.init(parameters)
+    state = _State(zero, parameters, start, jnp.float32(0), parameters, infinite, zero)
+    with tqdm(total=lesson.epochs, desc=label, unit=" epochs") as bar:
+        while not _finished(lesson, state):
+            until = int(state.epoch) + max(1, lesson.epochs // _CALLS)
+            state = _epochs(lesson, state, examples, held_out, key, min(until, lesson.epochs))
+            if not np.isfinite(state.loss):
+                raise NotFiniteError(
+                    f"{label}, epoch {int(state.epoch)}: the loss ceased to be finite. Do the "
+                    "features hold NaN?"
+                )
+            bar.update(int(state.epoch) - bar.n)
+            bar.set_postfix(loss=f"{float(state.loss):.4g}")
+    return state.best_parameters
+
+
+def shuffled(
+    key: PRNGKeyArray, n: int, batch: int
+) -> tuple[Int32[Array, "k {batch}"], Bool[Array, "k {batch}"]]:
+    """All of n places in random order, in batches, and which do not only fill up the last."""
+    return in_batches(jax.random.permutation(key, n), batch)
+
+
+def in_batches(
+    order: Int32[Array, " n"], batch: int
+) -> tuple[Int32[Array, "k {batch}"], Bool[Array, "k {batch}"]]:
+    """Places in batches, and which do not only fill up the last."""
+    n = len(order)
+    steps = _steps(n, batch)
+    places = jnp.pad(order, (0, steps * batch - n))
+    valid = jnp.arange(steps * batch) < n
+    return places.reshape(steps, batch), valid.reshape(steps, batch)
+
+
+def where(condition: Bool[Array, ""], a: Any, b: Any) -> Any:
+    """Of two pytrees the one or the other."""
+    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+
+
+def _steps(n: int, batch: int) -> int:
+    return -(-n // batch)
+
+
+def _finished(lesson: Lesson, state: _State):
+    stale = (lesson.patience > 0) & (state.epoch - state.best_epoch >= max(1, lesson.patience))
+    return (state.epoch >= lesson.epochs) | stale | ~jnp.isfinite(state.loss)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _epochs(lesson, state, examples, held_out, key, until):
+    n = len(jax.tree.leaves(examples)[0])
+    optimiser = lesson.optimiser(lesson.key, lesson.epochs * _steps(n, lesson.batch_size))
+
+    def total(parameters, examples, places, valid, key):
+        chosen = jax.tree.map(lambda x: x[places], examples)
+        return jnp.where(valid, lesson.loss(lesson.key, parameters, chosen, key), 0).sum()
+
+    def step(carry, xs):
+        parameters, state = carry
+        places, valid, key = xs
+
+        def mean(parameters):
+            return total(parameters, examples, places, valid, key) / valid.sum()
+
+        loss, gradient = jax.value_and_grad(mean)(parameters)
+        updates, state = optimiser.update(gradient, state, parameters)
+        return (optax.apply_updates(parameters, updates), state), loss * valid.sum()
+
+    def epoch(state):
+        order_key, loss_key = jax.random.split(jax.random.fold_in(key, state.epoch))
+        places, valid = shuffled(order_key, n, lesson.batch_size)
+        keys = jax.random.split(loss_key, len(places))
+        carry = state.parameters, state.optimiser
+        (parameters, optimised), losses = lax.scan(step, carry, (places, valid, keys))
+        number = state.epoch + 1
+        if lesson.patience:
+            criterion = held_out_loss(parameters)
+            better = criterion < state.best
+        else:
+            criterion, better = state.best, jnp.bool(True)
+        return _State(
+            number,
+            parameters,
+            optimised,
+            losses.sum() / n,
+            where(better, parameters, state.best_parameters),
+            where(better, criterion, state.best),
+            where(better, number, state.best_epoch),
+        )
+
+    def held_out_loss(parameters):
+        """Under the same random key after each epoch, so that epochs can be compared."""
+        m = len(jax.tree.leaves(held_out)[0])
+        batches = in_batches(jnp.arange(m), lesson.batch_size)
+        return lax.map(lambda xs: total(parameters, held_out, *xs, key), batches).sum() / m
+
+    return lax.while_loop(
+        lambda state: (state.epoch < until) & ~_finished(lesson, state), epoch, state
+    )

@@ -1,0 +1,80 @@
+"""What is learnt, against the same steps taken one by one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from gaussft_jax import learning, training
+from gaussft_jax.learning import Lesson, learn
+
+
+def _loss(noise, line, examples, key):
+    x, y = examples
+    x = x + noise * jax.random.normal(key, x.shape)
+    return jnp.square(x @ line["slope"] + line["offset"] - y)
+
+
+def _optimiser(noise, steps):
+    return optax.adam(optax.cosine_decay_schedule(0.1, steps))
+
+
+def _line(rng, n=11):
+    x = rng.normal(size=(n, 3)).astype(np.float32)
+    y = x @ np.float32([1, -2, 3]) + 1 + rng.normal(scale=0.1, size=n).astype(np.float32)
+    return {"slope": jnp.zeros(3), "offset": jnp.float32(0)}, (x, y)
+
+
+def test_the_loop_takes_the_steps_of_a_plain_one(rng):
+    """11 examples in batches of 4, whose last has 3."""
+    lesson = Lesson(0.1, _loss, _optimiser, 50, 4)
+    line, examples = _line(rng)
+    learnt = learn(lesson, line, examples, seed=3)
+
+    optimiser = _optimiser(0.1, 150)
+    state = optimiser.init(line)
+    for epoch in range(50):
+        order, noise = jax.random.split(jax.random.fold_in(jax.random.key(3), epoch))
+        order = np.asarray(jax.random.permutation(order, 11))
+        for i, key in enumerate(jax.random.split(noise, 3)):
+            filled = np.pad(order, (0, 1))[4 * i : 4 * i + 4]
+            batch = jax.tree.map(lambda x, filled=filled: x[filled], examples)
+            real = min(4, 11 - 4 * i)
+
+            def mean(line, batch=batch, key=key, real=real):
+                return _loss(0.1, line, batch, key)[:real].mean()
+
+            updates, state = optimiser.update(jax.grad(mean)(line), state, line)
+            line = optax.apply_updates(line, updates)
+    for name, expected in line.items():
+        np.testing.assert_allclose(learnt[name], expected, rtol=1e-4)
+
+
+def test_patience_ends_with_the_parameters_of_the_smallest_loss():
+    """A number goes from 0 towards 2, past the 1 of the example held out."""
+    lesson = Lesson(None, _squared, _sgd, 400, 8, patience=5)
+    learnt = learn(lesson, jnp.float32(0), np.full(8, 2, np.float32), 0, np.ones(3, np.float32))
+    way = 2 - 2 * 0.9 ** np.arange(40)  # each step goes a tenth of what is left
+    np.testing.assert_allclose(learnt, way[np.abs(way - 1).argmin()], rtol=1e-5)
+
+
+def _squared(key, number, examples, random):
+    return jnp.square(number - examples)
+
+
+def _sgd(key, steps):
+    return optax.sgd(0.05)
+
+
+def test_a_loss_that_is_not_finite_is_named(rng):
+    line, (x, y) = _line(rng)
+    y[4] = np.nan
+    with pytest.raises(training.NotFiniteError, match="lines, epoch 1: the loss ceased to be"):
+        learn(Lesson(0.0, _loss, _optimiser, 5, 4), line, (x, y), 0, label="lines")
+
+
+def test_every_place_comes_once(rng):
+    places, valid = learning.shuffled(jax.random.key(0), 11, 4)
+    assert places.shape == valid.shape == (3, 4)
+    np.testing.assert_array_equal(np.sort(places[valid]), np.arange(11))
