@@ -1,9 +1,10 @@
 """A network with its weights, applied to any number of images by all devices of all processes."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,8 @@ def _unseen(images: int) -> None:
 _CACHED_PIXELS = 2 * 224 * 224
 
 
-class Network(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network:
     """A backbone with its weights; its functions are compiled once for all images of one size.
 
     All devices of all processes work on each batch. Images are an array that every process has
@@ -41,7 +43,7 @@ class Network(NamedTuple):
 
     Attributes:
         backbone: the network.
-        variables: its weights; `placed` ones travel to the devices once and not with each call.
+        variables: its weights; they travel to the devices once.
         batch_size: images per call; 0 for `parallel.images_per_call`. A single image goes alone.
         store: keeps the levels of a network that stays frozen, for images that come again.
     """
@@ -50,10 +52,6 @@ class Network(NamedTuple):
     variables: Variables
     batch_size: int = 0
     store: LevelStore | None = None
-
-    def placed(self) -> "Network":
-        """The same with its weights on the devices."""
-        return self._replace(variables=parallel.device_put(self.variables))
 
     def batches(self, images: Images, progress: Progress = _unseen) -> Batches:
         """The levels of all images, batch by batch, and which images do not only fill up.
@@ -94,10 +92,9 @@ class Network(NamedTuple):
                 return of_levels(levels(batch, valid), batch.shape[1], others)
         else:
             both = _of_images(self.backbone, function, key)
-            variables = parallel.device_put(self.variables)
 
             def compiled(batch, valid):
-                return both(variables, batch, valid, others)
+                return both(self._placed, batch, valid, others)
 
         with tqdm(total=len(images), desc=progress, unit=" images", disable=not progress) as bar:
             parts = [
@@ -109,16 +106,19 @@ class Network(NamedTuple):
             for rows in zip(*parts, strict=True)
         )
 
+    @functools.cached_property
+    def _placed(self) -> Variables:
+        return parallel.device_put(self.backbone.module.folded(self.variables))
+
     @property
     def _remembers(self) -> bool:
         return self.store is not None and self.store.useful
 
     def _levels(self) -> Callable[[Array, Array], Levels]:
         of_images = _of_images(self.backbone, None, None)
-        variables = parallel.device_put(self.variables)
 
         def levels(batch, valid):
-            return of_images(variables, batch, valid, ())
+            return of_images(self._placed, batch, valid, ())
 
         if not self._remembers:
             return levels

@@ -158,5 +158,5 @@ class Scorer(NamedTuple):
         ]
 
     def network(self, variables: Variables) -> Network:
-        """The backbone with these weights, on the devices."""
-        return Network(self.backbone, variables, self.batch_size, self.store).placed()
+        """The backbone with these weights."""
+        return Network(self.backbone, variables, self.batch_size, self.store)

@@ -14,10 +14,10 @@ def test_two_compilations_serve_any_number_of_images(tiny, rng):
     images = rng.integers(0, 256, (20, 32, 32, 3), np.uint8)
     method = methods.create("deep_svdd")
     references = Scorer(backbone, method).fit(variables, images)
-    placed = Network(backbone, variables).placed()
-    whole = placed.apply(judge, method, images, (references,), None)
+    net = Network(backbone, variables)
+    whole = net.apply(judge, method, images, (references,), None)
     for n in range(1, 21):
-        scores, maps, _ = placed.apply(judge, method, images[:n], (references,), None)
+        scores, maps, _ = net.apply(judge, method, images[:n], (references,), None)
         np.testing.assert_allclose(scores, whole[0][:n], rtol=1e-5)
         np.testing.assert_allclose(maps, whole[1][:n], rtol=1e-4, atol=1e-4)
     assert network._of_images(backbone, judge, method)._cache_size() <= 2
@@ -26,11 +26,11 @@ def test_two_compilations_serve_any_number_of_images(tiny, rng):
 def test_equal_methods_share_their_compilations(tiny, rng):
     backbone, variables = tiny
     images = rng.integers(0, 256, (4, 32, 32, 3), np.uint8)
-    placed = Network(backbone, variables).placed()
+    net = Network(backbone, variables)
     for _ in range(2):
         method = methods.create("deep_svdd", svdd_norm="l2")
         references = Scorer(backbone, method).fit(variables, images)
-        placed.apply(judge, method, images, (references,), None)
+        net.apply(judge, method, images, (references,), None)
     assert network._of_images(backbone, judge, method)._cache_size() == 1
 
 

@@ -44,7 +44,7 @@ IMAGENET = (
 
 @runtime_checkable
 class _Module(Protocol):
-    """What a network is to a `Backbone`; a Flax module with two more members is one."""
+    """What a network is to a `Backbone`; a Flax module with three more members is one."""
 
     @property
     def level_names(self) -> tuple[str, ...]:
@@ -58,6 +58,9 @@ class _Module(Protocol):
 
     def first_level(self, parameter: str) -> int:
         """The first level that depends on a parameter, by its `/`-joined name in `params`."""
+
+    def folded(self, variables: Variables) -> Variables:
+        """What `apply` may take instead while they stay as they are, to the same levels faster."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,6 +236,9 @@ class _Function:
     def apply(self, variables: Variables, x: Array) -> Levels:
         leaves = [variables["params"][name].astype(x.dtype) for name, *_ in self.leaves]
         return tuple(self.function(jax.tree.unflatten(self.structure, leaves), x))
+
+    def folded(self, variables: Variables) -> Variables:
+        return variables
 
     def first_level(self, parameter: str) -> int:
         raise ValueError("which levels depend on a parameter of one's own network is not known")

@@ -160,7 +160,9 @@ class Detector:
             set_up=plan.record,
         )
         detector = detector.calibrated([images[held_out] for *_, held_out in parts])
-        return dataclasses.replace(detector, network=detector.network._replace(store=None))
+        return dataclasses.replace(
+            detector, network=dataclasses.replace(detector.network, store=None)
+        )
 
     @staticmethod
     def auto_image_size(
@@ -192,7 +194,7 @@ class Detector:
             return self
         scores, maps, _ = zip(
             *(
-                self._network.apply(judge, self.method, images, (references,), self.level_weights)
+                self.network.apply(judge, self.method, images, (references,), self.level_weights)
                 for references, images in zip(self.models, held_out, strict=True)
             ),
             strict=True,
@@ -214,7 +216,7 @@ class Detector:
             ValueError: images of another kind or size.
         """
         images = checked(images, self.image_size)
-        scores, maps, by_model = self._network.apply(
+        scores, maps, by_model = self.network.apply(
             judge, self.method, images, *self._references, progress=progress
         )
         p_values = None
@@ -234,7 +236,7 @@ class Detector:
             ValueError: images of another kind or size.
         """
         images, (models, _) = checked(images, self.image_size), self._references
-        return self._network.apply(mean_level_maps, self.method, images, models)
+        return self.network.apply(mean_level_maps, self.method, images, models)
 
     def judge(self, images: UInt8[Array, "n s s 3"]) -> tuple[Array, Array, Array]:
         """Scores [n] and maps [n s s] by all models together, and scores [n k] by each; pure.
@@ -249,10 +251,6 @@ class Detector:
             return judge(self.method, levels, self.image_size, models, weights)
 
         return few_at_a_time(few, images)
-
-    @functools.cached_property
-    def _network(self) -> Network:
-        return self.network.placed()
 
     @functools.cached_property
     def _references(self) -> tuple[tuple[Any, ...], Float[Array, " l"] | None]:

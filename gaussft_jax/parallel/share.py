@@ -91,6 +91,8 @@ class Share:
 
 
 def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+    if len(rows) == count:
+        return rows
     return np.pad(rows, ((0, count - len(rows)), *((0, 0),) * (rows.ndim - 1)))
 
 
@@ -104,4 +106,4 @@ def share(images: UInt8[np.ndarray, "n s s 3"] | Share) -> Share:
     if isinstance(images, Share):
         return images
     by = owners(len(images))
-    return Share(images[by == jax.process_index()], by)
+    return Share(images if jax.process_count() == 1 else images[by == jax.process_index()], by)

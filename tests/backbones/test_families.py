@@ -91,6 +91,17 @@ def test_tuned(family, stripes, tmp_path):
     np.testing.assert_array_equal(again.predict(stripes).scores, detector.predict(stripes).scores)
 
 
+@pytest.mark.parametrize("family", ["vit", "resnet", "own", "efficientnet"])
+def test_folded_variables_give_the_same_levels(family, stripes, tiny):
+    backbone, variables = tiny if family == "efficientnet" else _network(family)
+    folded = backbone.module.folded(variables)
+    levels = jax.jit(backbone.levels)
+    for level, expected in zip(levels(folded, stripes), levels(variables, stripes), strict=True):
+        np.testing.assert_allclose(level, expected, rtol=1e-6, atol=1e-6)
+    if family in ("resnet", "efficientnet"):  # which normalise by batches
+        assert "batch_stats" not in folded
+
+
 @families
 def test_bfloat16_moves_the_levels_a_little(family, stripes):
     backbone, variables = _network(family)

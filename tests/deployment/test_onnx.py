@@ -165,7 +165,7 @@ def test_the_command(small_network, stripes, tmp_path, capsys, monkeypatch):
 
 def test_what_no_runtime_computes_is_refused(svdd, monkeypatch):
     halves = dataclasses.replace(svdd.backbone, dtype="bfloat16")
-    network = svdd.network._replace(backbone=halves)
+    network = dataclasses.replace(svdd.network, backbone=halves)
     with pytest.raises(ValueError, match="bfloat16"):
         export_onnx(dataclasses.replace(svdd, network=network))
     monkeypatch.setattr("gaussft_jax.deployment.onnx._MOST", 1000)

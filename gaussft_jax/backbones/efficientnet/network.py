@@ -1,6 +1,7 @@
 """EfficientNet as a Flax module that returns the features of every level."""
 
 import functools
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ from jaxtyping import Array, Float
 from gaussft_jax.backbones.convolution import convolution
 from gaussft_jax.backbones.efficientnet.depthwise import depthwise_convolution, padding_of
 from gaussft_jax.backbones.efficientnet.specification import Specification, Stage
-from gaussft_jax.backbones.layers import ConvNorm
+from gaussft_jax.backbones.layers import ConvNorm, folded
 
 __all__ = ["EfficientNet"]
 
@@ -73,6 +74,10 @@ class EfficientNet(nn.Module):
     def first_level(self, parameter: str) -> int:
         """The first level that depends on a parameter, by its `/`-joined name."""
         return self.level_names.index(parameter.partition("/")[0].partition("_")[0])
+
+    def folded(self, variables: Mapping[str, Mapping]) -> Mapping[str, Mapping]:
+        """The variables of a network that stays frozen."""
+        return folded(variables, self.specification.epsilon)
 
     @nn.compact
     def __call__(self, x: Float[Array, "n height width 3"]) -> tuple[Float[Array, "n h w c"], ...]:

@@ -1,6 +1,7 @@
 """ResNets and Wide ResNets as a Flax module that returns the features of every stage."""
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -9,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gaussft_jax.backbones.convolution import convolution
-from gaussft_jax.backbones.layers import ConvNorm
+from gaussft_jax.backbones.layers import ConvNorm, folded
 
 __all__ = ["SPECIFICATIONS", "ResNet", "Specification"]
 
@@ -82,6 +83,10 @@ class ResNet(nn.Module):
     def first_level(self, parameter: str) -> int:
         """The first level that depends on a parameter, by its `/`-joined name."""
         return self.level_names.index(parameter.partition("/")[0].partition("_")[0])
+
+    def folded(self, variables: Mapping[str, Mapping]) -> Mapping[str, Mapping]:
+        """The variables of a network that stays frozen."""
+        return folded(variables, _EPSILON)
 
     @nn.compact
     def __call__(self, x: Float[Array, "n height width 3"]) -> tuple[Float[Array, "n h w c"], ...]:

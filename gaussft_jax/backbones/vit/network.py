@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax
@@ -71,6 +72,10 @@ class VisionTransformer(nn.Module):
         """The first level that depends on a parameter, by its `/`-joined name."""
         block = re.match(r"block(\d+)_", parameter)
         return (int(block[1]) - 1) // self.specification.every if block else 0
+
+    def folded(self, variables: Mapping[str, Mapping]) -> Mapping[str, Mapping]:
+        """The variables of a network that stays frozen: the same."""
+        return variables
 
     @nn.compact
     def __call__(self, x: Float[Array, "n height width 3"]) -> tuple[Float[Array, "n h w c"], ...]:
