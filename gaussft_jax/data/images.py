@@ -232,15 +232,33 @@ def _opened(path: ImageFile) -> Iterator[Image.Image]:
 
 def _decode(path: ImageFile) -> Image.Image:
     with _opened(path) as image:
-        return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+        return image
 
 
 def _oriented_size(path: ImageFile) -> tuple[int, int]:
-    """Width and height after EXIF orientation, from the header alone."""
+    """Width and height after EXIF orientation; pixels are decoded only where it may lie behind."""
     with _opened(path) as image:
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        in_front = image.format == "PNG" and not _told_behind_pixels(path)
+        # Of a PNG without EXIF in front of its pixels, its own `getexif` decodes them all.
+        exif = Image.Image.getexif(image) if in_front else image.getexif()
+        turned = exif.get(ExifTags.Base.Orientation, 1) >= 5
         # Pillow has already swapped the sides of a turned TIFF.
         return image.size[::-1] if turned and image.format != "TIFF" else image.size
+
+
+def _told_behind_pixels(path: ImageFile) -> bool:
+    """Whether a PNG has anything that may name an orientation behind its pixels."""
+    pixels = False
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            kind = head[4:]
+            if pixels and kind in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
+                return True
+            pixels |= kind == b"IDAT"
+            file.seek(int.from_bytes(head[:4]) + 4, 1)  # and its checksum
+    return False
 
 
 def _unreadable(path: ImageFile, error: Exception) -> ImageError:
@@ -264,7 +282,7 @@ def _rgb(image: Image.Image, path: ImageFile) -> Image.Image:
             " save it with 8 or 16 bits per channel"
         )
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     image = image.convert("RGBA")
     black = Image.new("RGB", image.size)
     black.paste(image, mask=image)

@@ -6,15 +6,17 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from gaussft_jax.data import (
     ImageError,
     TestImage,
+    images,
     read_image,
     read_images,
     read_mask,
     read_masks,
+    read_photograph,
 )
 
 SIZE = 16
@@ -116,6 +118,28 @@ def test_orientation(tmp_path, suffix):
     assert (result[:, 13:] > 245).all()
     Image.fromarray(upright[..., 0]).save(mask)
     np.testing.assert_array_equal(read_mask(mask, 24, path), result[..., 0] > 127)
+
+
+@pytest.mark.parametrize("place", ["before", "behind", "nowhere"])
+def test_the_size_of_a_png_is_told_without_its_pixels(tmp_path, monkeypatch, place):
+    exif, path = Image.Exif(), tmp_path / "a.png"
+    exif[0x0112] = 6
+    Image.new("RGB", (48, 24)).save(path, exif=exif)
+    whole = path.read_bytes()
+    chunk = whole[(start := whole.index(b"eXIf") - 4) : whole.index(b"IDAT") - 4]
+    rest, end = whole.replace(chunk, b""), whole.index(b"IEND") - 4 - len(chunk)
+    assert start < end
+    moved = {"before": whole, "behind": rest[:end] + chunk + rest[end:], "nowhere": rest}[place]
+    path.write_bytes(moved)
+    decoded = []
+    load = PngImagePlugin.PngImageFile.load
+    monkeypatch.setattr(
+        PngImagePlugin.PngImageFile, "load", lambda image: decoded.append(1) or load(image)
+    )
+    turned = place != "nowhere"
+    assert images._oriented_size(path) == ((24, 48) if turned else (48, 24))
+    assert bool(decoded) == (place == "behind")
+    assert read_photograph(path).shape == ((48, 24, 3) if turned else (24, 48, 3))
 
 
 def triangle(n, size):
