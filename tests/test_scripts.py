@@ -17,6 +17,8 @@ from gaussft_jax.data import read_category, read_images, read_masks
 
 
 def load(name):
+    if (place := str(REPOSITORY / "scripts")) not in sys.path:  # as for a script that runs
+        sys.path.append(place)
     loader = SourceFileLoader(name, str(REPOSITORY / "scripts" / name))
     module = module_from_spec(spec_from_loader(name, loader))
     loader.exec_module(module)
