@@ -83,7 +83,7 @@ def default_config() -> ConfigDict:
     config.exposure = ""
     config.severity = 3.0
     config.update(Recipe()._asdict())
-    # Epochs between two checkpoints.
+    # Epochs between two looks at the state; changes no result.
     config.epochs_per_call = 1
 
     # Images per call where nothing is tuned, on all devices together; 0 chooses by their kind.

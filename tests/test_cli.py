@@ -262,6 +262,17 @@ def test_fit_replaces_a_detector_and_nothing_beside_it(folder, model, capsys):
     assert sorted(path.name for path in folder.iterdir()) == ["good parts", "model"]
 
 
+def test_an_evaluation_does_not_outlive_its_detector(folder, model):
+    evaluation = model / "evaluation"
+    evaluation.mkdir()
+    (evaluation / "notes.txt").write_text("mine")
+    (evaluation / "results.json").write_text('{"alpha": []}')
+    (evaluation / "scores.csv").write_text("of the earlier one")
+    command = ["fit", str(folder / "good parts"), "--out", str(model), "--size", "64"]
+    assert cli.main([*command, "--method=gaussian", "--gaussian=global"]) == 0
+    assert [path.name for path in evaluation.iterdir()] == ["notes.txt"]
+
+
 def _stop(*_):
     raise KeyboardInterrupt
 

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 
 HELP = "measure a detector on labelled images, make a report"
@@ -29,6 +30,17 @@ def arguments(parser: ArgumentParser) -> None:
         help="where pixels are counted: at the size at which images are judged (the default), or "
         "on the masks as they are, with maps as large as the photographs",
     )
+
+
+def forget(folder: Path) -> None:
+    """Remove an evaluation, of a detector that is replaced; whatever else lies there stays."""
+    from gaussft_jax.files import check_own
+
+    with suppress(OSError, ValueError):  # it is no evaluation, or holds something else as well
+        check_own(folder, _WRITTEN, "alpha")
+        for name in _WRITTEN:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def run(options: Namespace) -> int:

@@ -13,13 +13,12 @@ from gaussft_jax.commands.networks import described
 
 HELP = "make a detector from a folder of good images"
 
-_SIZE = 224
 _LEAST_SIZE = 32  # pixels, of which the deepest level makes one
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add what the command understands."""
-    from gaussft_jax.detector import AUTO
+    from gaussft_jax.detector import AUTO, PAPER_SIZE
     from gaussft_jax.methods import METHODS, OPTIONS
 
     parser.add_argument("folder", type=Path, help="good images, or a category in any layout")
@@ -56,7 +55,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--size",
         type=_size,
-        help="pixels, 0 for the network's own; default: 224, or what auto chooses",
+        help=f"pixels, 0 for the network's own; default: {PAPER_SIZE}, or what auto chooses",
     )
     parser.add_argument(
         "--calibrate",
@@ -104,7 +103,7 @@ def run(options: Namespace) -> int:
     from gaussft_jax import methods
     from gaussft_jax.backbones import create
     from gaussft_jax.data import read_good, read_images, read_labelled
-    from gaussft_jax.detector import AUTO, Detector, tunable_part
+    from gaussft_jax.detector import AUTO, PAPER_SIZE, Detector, tunable_part
     from gaussft_jax.files import check_apart, check_folder, check_replaceable
     from gaussft_jax.training import GUARDED
 
@@ -142,7 +141,7 @@ def run(options: Namespace) -> int:
             len(paths), options.backbone, options.calibrate, options.budget
         )
     elif size is None:
-        size = backbone.nearest_size(_SIZE)
+        size = backbone.nearest_size(PAPER_SIZE)
     size = size or backbone.image_size
     images = read_images(paths, size, progress="read images")
     detector = Detector.fit(
@@ -156,6 +155,7 @@ def run(options: Namespace) -> int:
         budget=options.budget,
     )
     detector.save(options.out)
+    evaluate.forget(options.out / "evaluation")
     if options.tune:
         _forget(checkpoints)
     print(f"detector of {len(paths)} images: {options.out}")

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, UInt8
 
 from gaussft_jax.backbones import Variables
 from gaussft_jax.methods import Ensemble, Method
+from gaussft_jax.methods.ensemble import BLOCK
 from gaussft_jax.network import Images, Progress
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import LevelWeights, Task, Tuned, Tuner
@@ -107,7 +108,8 @@ def tunable_part(method: Method) -> Method:
 def _every_fifth(
     others: UInt8[np.ndarray, "n s s 3"], fifths: UInt8[np.ndarray, "m s s 3"]
 ) -> UInt8[np.ndarray, "k s s 3"]:
-    """Four of the others, one of the fifths, and so on, while there are both."""
-    count = min(len(others) // 4, len(fifths))
-    blocks = others[: 4 * count].reshape(count, 4, *others.shape[1:])
+    """Blocks of the others, of which an ensemble holds out the last: one of the fifths."""
+    size = BLOCK - 1
+    count = min(len(others) // size, len(fifths))
+    blocks = others[: size * count].reshape(count, size, *others.shape[1:])
     return np.concatenate([blocks, fifths[:count, None]], 1).reshape(-1, *others.shape[1:])

@@ -13,16 +13,19 @@ from gaussft_jax.backbones import Backbone, LevelStore, Variables
 from gaussft_jax.data import folds
 from gaussft_jax.evaluation import auroc
 from gaussft_jax.methods import Method
+from gaussft_jax.methods.ensemble import BLOCK
 from gaussft_jax.methods.patchcore import patches
 from gaussft_jax.scoring import Scorer
 
-__all__ = ["AUTO", "Candidate", "SetUp", "affordable", "choose"]
+__all__ = ["AUTO", "PAPER_SIZE", "Candidate", "SetUp", "affordable", "choose"]
 
 AUTO = "auto"
 """The name by which a set-up is asked for in place of a method."""
 
-_PAPER_SIZE = 224  # pixels
-_SIZES = (448, 320, 224)
+PAPER_SIZE = 224
+"""The side of the paper's images, pixels."""
+
+_SIZES = (448, 320, PAPER_SIZE)
 _BANKS = (2048, 1024)
 _FEWEST = 25  # images, of which a fifth of a fold's fit is enough to standardise by
 _ENOUGH = 50  # images, whose AUROC by chance alone rarely leaves 0.5 by 0.1
@@ -60,21 +63,21 @@ class SetUp(NamedTuple):
 
     def count(self, n: int) -> int:
         """How many images are fitted to where there are n, at least 5 in any direction."""
-        return -(-n // 5) * 20 if self.any_direction else n
+        return -(-n // BLOCK) * 4 * BLOCK if self.any_direction else n
 
     def fitted(self, images: UInt8[np.ndarray, "n s s 3"]) -> UInt8[np.ndarray, "m s s 3"]:
         """The images that the method is fitted to, m = n, or 4 n with all right angles.
 
-        Turned ones come in blocks of five images with all their copies, so that an `Ensemble`,
-        which holds every fifth out, holds out all copies of an image or none. The last block is
-        filled up by images of the first.
+        Turned ones come in blocks with all their copies, so that an `Ensemble`, which holds the
+        last of each block out, holds out all copies of an image or none. The last block is filled
+        up by images of the first.
         """
         if not self.any_direction:
             return images
-        rest = len(images) % 5
+        rest = len(images) % BLOCK
         if rest:
-            images = np.concatenate([images, images[rest:5]])
-        blocks = np.split(images, len(images) // 5)
+            images = np.concatenate([images, images[rest:BLOCK]])
+        blocks = np.split(images, len(images) // BLOCK)
         return np.concatenate(
             [np.rot90(block, turns, (1, 2)) for block in blocks for turns in range(4)]
         )
@@ -96,7 +99,7 @@ def affordable(
         models: of the detector.
         image_size: the only one to choose, pixels; 0 for any.
     """
-    paper = _cost(backbone, backbone.nearest_size(_PAPER_SIZE), 0, models)
+    paper = _cost(backbone, backbone.nearest_size(PAPER_SIZE), 0, models)
     sizes = sorted(
         {*map(backbone.nearest_size, _SIZES), *([image_size] if image_size else [])}, reverse=True
     )
@@ -206,7 +209,7 @@ def _cost(backbone: Backbone, image_size: int, bank: int, models: int) -> float:
     if bank:
         _, h, w, c = jax.eval_shape(patches, levels).shape
         gaussians += sum(c**2 for *_, c in shapes) + h * w * c * bank
-    paper_size = backbone.nearest_size(_PAPER_SIZE)
+    paper_size = backbone.nearest_size(PAPER_SIZE)
     network = _counted(backbone, paper_size) * (image_size / paper_size) ** 2
     return network + models * gaussians / 2
 

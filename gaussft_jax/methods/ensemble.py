@@ -15,7 +15,10 @@ from gaussft_jax.gaussian import Batches, on_host
 from gaussft_jax.methods.method import Levels, Maps, Method, option
 from gaussft_jax.methods.pyramid import smooth
 
-__all__ = ["Ensemble", "Standard"]
+__all__ = ["BLOCK", "Ensemble", "Standard"]
+
+BLOCK = 5
+"""Images that come together, of which an ensemble holds out the last."""
 
 _SIGMA = 4.0  # pixels: half the stride of a patch
 _STEEPNESS = 3.0
@@ -51,8 +54,8 @@ class Ensemble(Method):
     coarsest resolution count half; those of a single location, which say nothing of where, do not
     count. The members' means are added and smoothed.
 
-    Members fitted to the other images are standardised by every fifth, then fitted to all. The
-    spread of a single image is taken for 1.
+    Members fitted to the other images are standardised by the last of each `BLOCK`, then fitted to
+    all. The spread of a single image is taken for 1.
 
     Attributes:
         members: the methods.
@@ -145,8 +148,9 @@ def _some(batches: Callable[[], Batches], held_out: bool) -> Callable[[], Batche
 def _chosen(
     valid: Bool[Array, " n"], place: Int[Array, ""] | int, held_out: bool
 ) -> Bool[Array, " n"]:
-    """The batch's first image is at `place`; every fifth is held out."""
-    return valid & (((place + jnp.arange(len(valid))) % 5 == 4) == held_out)
+    """The batch's first image is at `place`; the last of each block is held out."""
+    last = (place + jnp.arange(len(valid))) % BLOCK == BLOCK - 1
+    return valid & (last == held_out)
 
 
 class _Looks(NamedTuple):
