@@ -126,7 +126,7 @@ def _steps(n: int, batch: int) -> int:
 
 
 def _finished(lesson: Lesson, state: _State):
-    stale = (lesson.patience > 0) & (state.epoch - state.best_epoch >= max(1, lesson.patience))
+    stale = (lesson.patience > 0) & (state.epoch - state.best_epoch >= lesson.patience)
     return (state.epoch >= lesson.epochs) | stale | ~jnp.isfinite(state.loss)
 
 

@@ -1,11 +1,13 @@
 """Methods behind one interface: one file for each published system, with its paper and options."""
 
 from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
+from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD, hypersphere_loss, level_mask, pseudo_huber_map
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune, mahalanobis_maps
 from gaussft_jax.methods.hsc import HSC
+from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Levels, Maps, Method
 from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
@@ -20,10 +22,12 @@ __all__ = [
     "OPTIONS",
     "SPADE",
     "DeepSVDD",
+    "DifferNet",
     "Ensemble",
     "GaussianAD",
     "GaussianFineTune",
     "Levels",
+    "LocationFlow",
     "Maps",
     "Method",
     "OneClassSVM",

@@ -4,11 +4,13 @@ import dataclasses
 from typing import Any, NamedTuple
 
 from gaussft_jax.methods.deep_svdd import DeepSVDD
+from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune
 from gaussft_jax.methods.hsc import HSC
+from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Method, choices
 from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
@@ -29,6 +31,8 @@ METHODS: dict[str, type[Method]] = {
         PatchCore,
         SPADE,
         OneClassSVM,
+        DifferNet,
+        LocationFlow,
         Ensemble,
     )
 }

@@ -20,7 +20,7 @@ from gaussft_jax.gaussian import image_score
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.vicinity import vicinity
 
-METHODS = {name: methods.create(name) for name in ("gaussian", "deep_svdd", "fcdd")}
+METHODS = {name: methods.create(name) for name in ("gaussian", "deep_svdd", "fcdd", "hsc")}
 
 
 @functools.cache
