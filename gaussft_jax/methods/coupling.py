@@ -67,7 +67,7 @@ def flow(
     couplings: Flow,
     x: Float[Array, "*n d"],
     seed: int,
-    context: Float[Array, "*#n k"] | None = None,
+    context: Float[Array, "... k"] | None = None,
 ) -> tuple[Float[Array, "*n d"], Float[Array, " *n"]]:
     """The image z of features under the flow, and log |det dz/dx|.
 

@@ -111,7 +111,7 @@ def _surprise(
     method: LocationFlow,
     couplings: Flow,
     x: Float[Array, "*n d"],
-    context: Float[Array | np.ndarray, "*#n k"],
+    context: Float[Array | np.ndarray, "... k"],
 ) -> Float[Array, " *n"]:
     seen = jnp.asarray(context) if context.shape[-1] else None
     z, log_det = flow(couplings, x, method.seed, seen)
