@@ -1,16 +1,21 @@
 """A normalising flow of affine couplings: an invertible map of features to standard normal ones."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import lax
 from jaxtyping import Array, Float
 
-from gaussft_jax.methods.pooled import Scaling
+from gaussft_jax.learning import Lesson, learn
+from gaussft_jax.methods.method import Method
+from gaussft_jax.methods.pooled import Scaling, scaling
 
-__all__ = ["Coupling", "Dense", "Flow", "Likelihood", "flow", "initial_flow"]
+__all__ = ["Coupling", "Dense", "Flow", "Likelihood", "flow", "initial_flow", "learnt", "surprise"]
 
 _CLAMP = 3.0  # of the logarithm of a factor
 
@@ -105,6 +110,58 @@ def flow(
         b, of_b = changed(b, a, coupling.second)
         x, log_det = jnp.concatenate([a, b], -1), log_det + of_a + of_b
     return x, log_det
+
+
+def surprise(
+    couplings: Flow,
+    x: Float[Array, "*n d"],
+    seed: int,
+    context: Float[Array | np.ndarray, "... k"],
+) -> Float[Array, " *n"]:
+    """(|z|^2 / 2 - log |det dz/dx|) / d: -log p(x) of each feature, but for a constant.
+
+    Args:
+        couplings: as for `flow`, as are the others.
+        x: float32 [... d].
+        seed: of the permutations.
+        context: float32 [... k]; k is 0 where there is none.
+    """
+    seen = jnp.asarray(context) if context.shape[-1] else None
+    z, log_det = flow(couplings, x, seed, seen)
+    return (jnp.square(z).sum(-1) / 2 - log_det) / x.shape[-1]
+
+
+def learnt(
+    method: Method,
+    features: Float[np.ndarray, "n d"],
+    context: Float[np.ndarray, "n k"],
+    optimiser: Callable[[Method, int], optax.GradientTransformation],
+    batch_size: int,
+) -> Likelihood:
+    """The flow under which features, with noise added to them, surprise least.
+
+    Args:
+        method: with the options `blocks`, `hidden`, `noise`, `epochs` and `seed`.
+        features: of good images.
+        context: of each of them; k is 0 where there is none.
+        optimiser: as for `learning.Lesson`.
+        batch_size: likewise.
+
+    Raises:
+        NotFiniteError: as for `learning.learn`.
+    """
+    scale = scaling(features)
+    sizes = features.shape[1], context.shape[1]
+    start = initial_flow(method.seed, *sizes, method.blocks, method.hidden)
+    lesson = Lesson(method, _loss, optimiser, method.epochs, batch_size)
+    examples = scale(features), context
+    return Likelihood(scale, learn(lesson, start, examples, method.seed, label=method.name))
+
+
+def _loss(method, couplings, examples, key) -> Float[Array, " n"]:
+    x, context = examples
+    noise = method.noise * jax.random.normal(key, x.shape)
+    return surprise(couplings, x + noise, method.seed, context)
 
 
 def _dense(layer: Dense, x: Float[Array, "*n i"]) -> Float[Array, "*n o"]:

@@ -3,15 +3,14 @@
 import dataclasses
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from gaussft_jax.learning import Lesson, learn
-from gaussft_jax.methods.coupling import Coupling, Dense, Likelihood, flow, initial_flow
+from gaussft_jax.methods.coupling import Coupling, Dense, Likelihood, flow, learnt
 from gaussft_jax.methods.method import Levels, Method, option
-from gaussft_jax.methods.pooled import Scaling, image_map, rows, scaling, side_by_side
+from gaussft_jax.methods.pooled import Scaling, image_map, rows, side_by_side
 from gaussft_jax.methods.pyramid import resolutions
 
 __all__ = ["DifferNet"]
@@ -56,10 +55,8 @@ class DifferNet(Method):
 
     def fit(self, batches):
         features = rows(batches, _pooled)
-        scale = scaling(features)
-        start = initial_flow(self.seed, features.shape[1], 0, self.blocks, self.hidden)
-        lesson = Lesson(self, _loss, _adam, self.epochs, _BATCH)
-        return Likelihood(scale, learn(lesson, start, scale(features), self.seed, label=self.name))
+        nothing = np.zeros((len(features), 0), np.float32)
+        return learnt(self, features, nothing, _adam, _BATCH)
 
     def level_maps(self, references, levels):
         z, _ = flow(references.couplings, references.scaling(_pooled(levels)), self.seed)
@@ -69,12 +66,6 @@ class DifferNet(Method):
 def _pooled(levels: Levels) -> Float[Array, "n d"]:
     """Strides 4, 8 and 16: the others have more features than a few hundred images can tell."""
     return side_by_side(tuple(resolutions(levels)[1:4]))
-
-
-def _loss(method, couplings, x: Float[Array, "n d"], key) -> Float[Array, " n"]:
-    noise = method.noise * jax.random.normal(key, x.shape)
-    z, log_det = flow(couplings, x + noise, method.seed)
-    return (jnp.square(z).sum(1) / 2 - log_det) / x.shape[1]
 
 
 def _adam(method, steps: int) -> optax.GradientTransformation:

@@ -4,17 +4,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import Batches, on_host
-from gaussft_jax.learning import Lesson, learn
-from gaussft_jax.methods.coupling import Coupling, Dense, Flow, Likelihood, flow, initial_flow
+from gaussft_jax.methods.coupling import Coupling, Dense, Likelihood, learnt, surprise
 from gaussft_jax.methods.method import Levels, Method, option
-from gaussft_jax.methods.pooled import Scaling, scaling
+from gaussft_jax.methods.pooled import Scaling
 from gaussft_jax.methods.pyramid import resolutions
 
 __all__ = ["LocationFlow"]
@@ -59,10 +56,10 @@ class LocationFlow(Method):
     seed: int = option(0, "flow_seed", "of weights, permutations, locations, order and noise", 0)
 
     def fit(self, batches):
-        return tuple(map(self._learnt, *self._drawn(batches)))
+        return tuple(learnt(self, *drawn, _adam, _BATCH) for drawn in self._drawn(batches))
 
     def _drawn(self, batches: Callable[[], Batches]):
-        """For each stride the drawn features [m c], and the contexts of their places [m k]."""
+        """Of each stride the drawn features [m c] and the contexts of their places [m k]."""
         rng, drawn = np.random.default_rng(self.seed), []
         for levels, valid in batches():
             real, of_batch = on_host(valid), []
@@ -73,23 +70,14 @@ class LocationFlow(Method):
                 places = np.unravel_index(lots.reshape(-1), (h, w))
                 of_batch.append((features.reshape(-1, c), self._context(h, w)[places]))
             drawn.append(of_batch)
-        columns = [
+        return [
             tuple(map(np.concatenate, zip(*of, strict=True))) for of in zip(*drawn, strict=True)
         ]
-        return tuple(zip(*columns, strict=True))
-
-    def _learnt(self, features, context):
-        scale = scaling(features)
-        sizes = features.shape[1], context.shape[1]
-        start = initial_flow(self.seed, *sizes, self.blocks, self.hidden)
-        lesson = Lesson(self, _loss, _adam, self.epochs, _BATCH)
-        examples = scale(features), context
-        return Likelihood(scale, learn(lesson, start, examples, self.seed, label=self.name))
 
     def level_maps(self, references, levels):
         def one(likelihood, level):
             places = self._context(*level.shape[1:3])
-            return _surprise(self, likelihood.couplings, likelihood.scaling(level), places)
+            return surprise(likelihood.couplings, likelihood.scaling(level), self.seed, places)
 
         return tuple(map(one, references, _strides(levels)))
 
@@ -105,22 +93,6 @@ class LocationFlow(Method):
 def _strides(levels: Levels) -> list[Float[Array, "n _h _w _c"]]:
     """Of strides 8 and 16."""
     return resolutions(levels)[2:4]
-
-
-def _surprise(
-    method: LocationFlow,
-    couplings: Flow,
-    x: Float[Array, "*n d"],
-    context: Float[Array | np.ndarray, "... k"],
-) -> Float[Array, " *n"]:
-    seen = jnp.asarray(context) if context.shape[-1] else None
-    z, log_det = flow(couplings, x, method.seed, seen)
-    return (jnp.square(z).sum(-1) / 2 - log_det) / x.shape[-1]
-
-
-def _loss(method, couplings, examples, key) -> Float[Array, " n"]:
-    x, context = examples
-    return _surprise(method, couplings, x + method.noise * jax.random.normal(key, x.shape), context)
 
 
 def _adam(method, steps: int) -> optax.GradientTransformation:
