@@ -157,6 +157,9 @@ def _epochs(lesson, state, examples, held_out, key, until):
         carry = state.parameters, state.optimiser
         (parameters, optimised), losses = lax.scan(step, carry, (places, valid, keys))
         number = state.epoch + 1
+        # No loss tells yet what the last step made of the parameters.
+        finite = jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(parameters)]).all()
+        loss = jnp.where(finite, losses.sum() / n, jnp.nan)
         if lesson.patience:
             criterion = held_out_loss(parameters)
             better = criterion < state.best
@@ -166,7 +169,7 @@ def _epochs(lesson, state, examples, held_out, key, until):
             number,
             parameters,
             optimised,
-            losses.sum() / n,
+            loss,
             where(better, parameters, state.best_parameters),
             where(better, criterion, state.best),
             where(better, number, state.best_epoch),

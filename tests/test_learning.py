@@ -74,6 +74,14 @@ def test_a_loss_that_is_not_finite_is_named(rng):
         learn(Lesson(0.0, _loss, _optimiser, 5, 4), line, (x, y), 0, label="lines")
 
 
+def test_a_last_step_that_is_not_finite_is_named():
+    def leap(key, steps):
+        return optax.scale(np.inf)
+
+    with pytest.raises(training.NotFiniteError, match="learn, epoch 1"):
+        learn(Lesson(None, _squared, leap, 1, 8), jnp.float32(0), np.full(8, 2, np.float32), 0)
+
+
 def test_every_place_comes_once(rng):
     places, valid = learning.shuffled(jax.random.key(0), 11, 4)
     assert places.shape == valid.shape == (3, 4)
