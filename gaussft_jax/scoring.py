@@ -153,9 +153,8 @@ class Scorer(NamedTuple):
             float32 [n] and [n s s].
         """
         network, models = self.network(variables), (references,)
-        return network.apply(judge, self.method, images, models, level_weights, progress="score")[
-            :2
-        ]
+        judged = network.apply(judge, self.method, images, models, level_weights, progress="score")
+        return judged[:2]
 
     def network(self, variables: Variables) -> Network:
         """The backbone with these weights."""

@@ -165,8 +165,8 @@ def run(options: Namespace) -> int:
         held_out, smallest = len(detector.calibration.peaks), detector.smallest_rate
         print(f"calibrated on {held_out} held-out images: false-alarm rates from {smallest:.2%} up")
     if options.test:
-        given = {"model": options.out, "folder": options.test, "out": options.out / "evaluation"}
-        evaluate.run(Namespace(**given, at="image_size"))
+        out = options.out / "evaluation"
+        evaluate.run(Namespace(model=options.out, folder=options.test, out=out, at="image_size"))
     return 0
 
 
