@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Int32
 
 from gaussft_jax import parallel
@@ -86,7 +87,10 @@ def make_loop(
         return jnp.where(valid, losses, 0.0).sum(), finite
 
     def summed_gradient(parameters, inputs, *batch):
-        """Sum of the losses, whether all is finite, and the gradient, a few images at a time."""
+        """Sum of the losses, whether all is finite, and the gradient, a few images at a time.
+
+        The gradient stays in its arrays until it is summed: to copy it for each image takes time.
+        """
         n, size = batch[0].shape[:2]
         at_once = images_at_once(n, size, gradient=True)
         parts = [x.reshape(-1, at_once, *x.shape[1:]) for x in batch]
@@ -97,15 +101,12 @@ def make_loop(
 
         zeros = jax.tree.map(jnp.zeros_like, (jnp.zeros(()), parameters))
         (loss, gradient), finite = lax.scan(add, zeros, tuple(parts))
-        return loss, finite.all(0), gradient
+        return loss, finite.all(0), ravel_pytree(gradient)[0]
 
     @jax.value_and_grad
     def penalty(parameters, pretrained):
-        moved = optax.tree.sub(parameters, pretrained)
-        return (
-            recipe.weight_decay * optax.tree.norm(parameters, squared=True)
-            + recipe.l2_sp * optax.tree.norm(moved, squared=True)
-        ) / 2
+        squared = jnp.square(parameters).sum(), jnp.square(parameters - pretrained).sum()
+        return (recipe.weight_decay * squared[0] + recipe.l2_sp * squared[1]) / 2
 
     def step(carry, xs, inputs):
         parameters, optimiser_state = carry
@@ -118,18 +119,17 @@ def make_loop(
             images, masks = draw(key, images, exposure or augment, wanted, first)
         else:
             masks = jnp.zeros(images.shape[:3], bool)
+        pretrained, in_arrays = ravel_pytree(inputs.pretrained)
         loss, finite, gradient = summed_gradient(
-            parameters, inputs, images, masks, parallel.local_shard(valid)
+            in_arrays(parameters), inputs, images, masks, parallel.local_shard(valid)
         )
         loss, gradient = parallel.psum((loss, gradient))
-        loss, gradient = jax.tree.map(lambda x: x / valid.sum(), (loss, gradient))
+        loss, gradient = loss / valid.sum(), gradient / valid.sum()
         if recipe.weight_decay or recipe.l2_sp:
-            loss, gradient = optax.tree.add(
-                (loss, gradient), penalty(parameters, inputs.pretrained)
-            )
+            loss, gradient = optax.tree.add((loss, gradient), penalty(parameters, pretrained))
         updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
-        norms = optax.tree.norm(gradient), optax.tree.norm(updates)
+        norms = jnp.linalg.norm(gradient), jnp.linalg.norm(updates)
         return (parameters, optimiser_state), (loss * valid.sum(), norms, finite)
 
     def train_epoch(state, inputs, key):
@@ -148,6 +148,7 @@ def make_loop(
         if recipe.redraw:
             draws = draw_vicinity(key, inputs.validation, augment, recipe)
         images = jnp.concatenate([draws.images, inputs.validation.images])
+        parameters = ravel_pytree(inputs.pretrained)[1](parameters)
         m, at_once = len(images), images_at_once(per_device, images.shape[1])
         steps = -(-m // at_once)
         images = jnp.pad(images, ((0, steps * at_once - m), *((0, 0),) * 3))

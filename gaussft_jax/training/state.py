@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Float, Int32, UInt32
 
 from gaussft_jax.parallel import REPLICATED, SHARDED, Rows
@@ -41,9 +42,10 @@ class TrainState(NamedTuple):
 
     Attributes:
         epoch: epochs done, int32 []; -1 before the pre-trained state was validated.
-        parameters: tuned parameters {path: float32}.
+        parameters: tuned parameters, all in one row, float32 [p]: what is done to each of hundreds
+            of small arrays is compiled hundreds of times.
         optimiser: of optax.
-        best_parameters: those of the best epoch.
+        best_parameters: those of the best epoch, likewise.
         best: the criterion at the best epoch, larger is better, float32 [].
         best_epoch: int32 [].
         failed: level whose distances ceased to be finite (their number: the loss), or -1, int32 [].
@@ -51,9 +53,9 @@ class TrainState(NamedTuple):
     """
 
     epoch: Int32[Array, ""]
-    parameters: dict[str, Array]
+    parameters: Float[Array, " p"]
     optimiser: optax.OptState
-    best_parameters: dict[str, Array]
+    best_parameters: Float[Array, " p"]
     best: Float[Array, ""]
     best_epoch: Int32[Array, ""]
     failed: Int32[Array, ""]
@@ -65,7 +67,7 @@ class Inputs(NamedTuple):
 
     Attributes:
         key: data of the random key of the run's seed and fold.
-        pretrained: the tuned parameters before training.
+        pretrained: the tuned parameters before training, {path: float32}.
         fixed: all other variables of the network.
         references: of the method.
         training: good images, sharded over the devices.
@@ -94,11 +96,12 @@ def initial_state(
     parameters: dict[str, Array], optimiser: optax.GradientTransformation, epochs: int
 ) -> TrainState:
     """The state before anything was trained or validated, on the host."""
+    row = np.asarray(ravel_pytree(parameters)[0])
     return TrainState(
         epoch=np.int32(-1),
-        parameters=parameters,
-        optimiser=jax.tree.map(np.asarray, optimiser.init(parameters)),
-        best_parameters=parameters,
+        parameters=row,
+        optimiser=jax.tree.map(np.asarray, optimiser.init(row)),
+        best_parameters=row,
         best=np.float32(-np.inf),
         best_epoch=np.int32(0),
         failed=np.int32(-1),

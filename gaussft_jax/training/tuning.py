@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import PRNGKeyArray, UInt8
 from tqdm import tqdm
 
@@ -162,7 +163,9 @@ class Tuner:
 
     def best(self, state: TrainState, variables: Variables) -> Variables:
         """The variables of the state's best epoch, on the host."""
-        return join(jax.tree.map(np.asarray, state.best_parameters), self._split(variables)[1])
+        tuned, fixed = self._split(variables)
+        best = ravel_pytree(tuned)[1](np.asarray(state.best_parameters))
+        return join(jax.tree.map(np.asarray, best), fixed)
 
     def _check(self, validation: int) -> None:
         """Refuse what could not be validated, before the time is spent."""
