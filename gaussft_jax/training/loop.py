@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Float, Int32
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
@@ -25,12 +25,39 @@ from gaussft_jax.training.state import INPUTS, History, Inputs, TrainState
 from gaussft_jax.training.validation import draw_vicinity, vicinity_auroc
 from gaussft_jax.vicinity import Augmentation, draw
 
-__all__ = ["finished", "make_loop", "make_optimiser"]
+__all__ = ["finished", "make_loop", "make_optimiser", "penalty"]
 
 
 def make_optimiser(recipe: Recipe) -> optax.GradientTransformation:
     """Adam as section 4.2 of the paper has it: no decay, no schedule."""
     return optax.adam(recipe.learning_rate)
+
+
+def penalty(
+    parameters: dict[str, Array],
+    pretrained: dict[str, Array],
+    fisher: dict[str, Array] | None,
+    recipe: Recipe,
+) -> Float[Array, ""]:
+    """What is added to the loss of tuned parameters w, float32 [].
+
+    (weight_decay |w|^2 + l2_sp |w - w0|^2 + ewc sum of F_i (w_i - w0_i)^2) / 2
+
+    Args:
+        parameters: w, {path: array}.
+        pretrained: w0.
+        fisher: F; None where `ewc` is 0.
+        recipe: has the three factors.
+
+    Reference:
+        Section 2.2 of the paper.
+    """
+    moved = jax.tree.map(lambda a, b: jnp.square(a - b), parameters, pretrained)
+    norm = optax.tree.norm(parameters, squared=True)
+    total = recipe.weight_decay * norm + recipe.l2_sp * optax.tree.sum(moved)
+    if recipe.ewc:
+        total += recipe.ewc * optax.tree.vdot(fisher, moved)
+    return total / 2
 
 
 def finished(state: TrainState, recipe: Recipe):
@@ -99,14 +126,6 @@ def make_loop(
         (loss, gradient), finite = lax.scan(add, zeros, tuple(parts))
         return loss, finite.all(0), gradient
 
-    @jax.value_and_grad
-    def penalty(parameters, pretrained):
-        moved = optax.tree.sub(parameters, pretrained)
-        return (
-            recipe.weight_decay * optax.tree.norm(parameters, squared=True)
-            + recipe.l2_sp * optax.tree.norm(moved, squared=True)
-        ) / 2
-
     def step(carry, xs, inputs):
         parameters, optimiser_state = carry
         chosen, valid, key = xs
@@ -123,10 +142,11 @@ def make_loop(
         )
         loss, gradient = parallel.psum((loss, gradient))
         loss, gradient = jax.tree.map(lambda x: x / valid.sum(), (loss, gradient))
-        if recipe.weight_decay or recipe.l2_sp:
-            loss, gradient = optax.tree.add(
-                (loss, gradient), penalty(parameters, inputs.pretrained)
+        if recipe.weight_decay or recipe.l2_sp or recipe.ewc:
+            held_back = jax.value_and_grad(penalty)(
+                parameters, inputs.pretrained, inputs.fisher, recipe
             )
+            loss, gradient = optax.tree.add((loss, gradient), held_back)
         updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
         norms = optax.tree.norm(gradient), optax.tree.norm(updates)
