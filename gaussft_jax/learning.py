@@ -134,7 +134,7 @@ def where(condition: Bool[Array, ""], a: Any, b: Any) -> Any:
 
 
 def _name(lesson: Lesson, given: Any) -> str:
-    """Of the file of a lesson's state, by all that it follows from but the optimiser's rule."""
+    """Of a state's file: a digest of what the state follows from, but for the optimiser."""
     loss = lesson.loss.__module__, lesson.loss.__qualname__  # its address says nothing
     return f"{digest_of(given, lesson._replace(loss=loss, optimiser=None)).hex()}.safetensors"
 
