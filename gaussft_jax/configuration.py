@@ -45,6 +45,7 @@ _LEAST = {
     "learning_rate": 0.0,
     "weight_decay": 0.0,
     "l2_sp": 0.0,
+    "ewc": 0.0,
 }
 
 
@@ -127,10 +128,9 @@ def check(config: ConfigDict) -> None:
     backbone = create(config.backbone)
     backbone.check_size(config.image_size)
     levels = [f"level {level}" for level in range(len(backbone.level_names))]
-    if config.trainable not in ("all", "affine", *levels):
-        raise ValueError(
-            f"config.trainable={config.trainable!r}; choose from: all, affine, {', '.join(levels)}"
-        )
+    words = ("all", "affine", "adapters", *levels)
+    if config.trainable not in words:
+        raise ValueError(f"config.trainable={config.trainable!r}; choose from: {', '.join(words)}")
     vicinity(config.vicinity, config.severity)  # refuses a severity out of range
     if not 0 < config.augmented < 1:
         raise ValueError(f"config.augmented={config.augmented}; choose a fraction between 0 and 1")

@@ -258,6 +258,7 @@ def _run_fold(
     if tuner:
         key = jax.random.fold_in(jax.random.key(config.seed), fold)
         tuning = Tuning(tuner, key, folder, config.epochs_per_call)
+    scorer = scorer._replace(folder=folder if parallel.is_primary() else None)
     model = fit_model(scorer, variables, training, validation, config.level_weights, tuning)
     detector = Detector(
         scorer.network(model.variables), scorer.method, (model.references,),

@@ -6,6 +6,7 @@ here. What tuning a network has in common with it is here as well.
 
 import functools
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -16,9 +17,11 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray
 from tqdm import tqdm
 
+from gaussft_jax.arrays import digest_of, load_arrays, save_arrays
+
 __all__ = ["Lesson", "NotFiniteError", "in_batches", "learn", "shuffled", "where"]
 
-_CALLS = 20  # of the compiled loop, between which the progress is shown
+_CALLS = 20  # of the compiled loop, between which progress is shown and the state is kept
 
 
 class NotFiniteError(ArithmeticError):
@@ -29,9 +32,9 @@ class Lesson(NamedTuple):
     """What is learnt, and how; equal lessons are compiled once.
 
     Attributes:
-        key: what loss and optimiser depend on, hashable: a method for example.
+        key: what the loss depends on, hashable: a method for example.
         loss: (key, parameters, examples, random key) -> the loss of each example, float32 [b].
-        optimiser: (key, steps of all epochs) -> the optimiser.
+        optimiser: equal only to itself: one object for all lessons that are compiled once.
         epochs: at most; all of them, and the last one's parameters, without patience.
         batch_size: examples of a step; the last step of an epoch has what is left.
         patience: epochs without a smaller loss of the examples held out after which it ends, with
@@ -40,7 +43,7 @@ class Lesson(NamedTuple):
 
     key: Hashable
     loss: Callable[[Any, Any, Any, PRNGKeyArray], Float[Array, " b"]]
-    optimiser: Callable[[Any, int], optax.GradientTransformation]
+    optimiser: optax.GradientTransformation
     epochs: int
     batch_size: int
     patience: int = 0
@@ -65,6 +68,7 @@ def learn(
     seed: int,
     held_out: Any = None,
     label: str = "learn",
+    folder: str | Path | None = None,
 ) -> Any:
     """The parameters after the lesson.
 
@@ -75,15 +79,19 @@ def learn(
         seed: of the order of the examples and of what the loss draws.
         held_out: other examples [m ...], of a lesson with patience.
         label: of the progress bar.
+        folder: keeps the state as long as the lesson lasts, so that the same lesson, begun again
+            from the same parameters, examples and seed, goes on where it was stopped. Another one
+            has a file of another name. None keeps nothing.
 
     Raises:
         NotFiniteError: the loss, or a parameter, ceased to be finite; names the epoch.
     """
-    n, key = len(jax.tree.leaves(examples)[0]), jax.random.key(seed)
-    optimiser = lesson.optimiser(lesson.key, lesson.epochs * _steps(n, lesson.batch_size))
-    zero, infinite = jnp.int32(0), jnp.float32(jnp.inf)
-    start = optimiser.init(parameters)
+    key, zero, infinite = jax.random.key(seed), jnp.int32(0), jnp.float32(jnp.inf)
+    start = lesson.optimiser.init(parameters)
     state = _State(zero, parameters, start, jnp.float32(0), parameters, infinite, zero)
+    file = folder and Path(folder, _name(lesson, (parameters, examples, held_out, seed)))
+    if file and file.exists():
+        state = _read(file, state)
     with tqdm(total=lesson.epochs, desc=label, unit=" epochs") as bar:
         while not _finished(lesson, state):
             until = int(state.epoch) + max(1, lesson.epochs // _CALLS)
@@ -95,6 +103,10 @@ def learn(
                 )
             bar.update(int(state.epoch) - bar.n)
             bar.set_postfix(loss=f"{float(state.loss):.4g}")
+            if file:
+                save_arrays(file, {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(state))})
+    if file:
+        file.unlink(missing_ok=True)
     return state.best_parameters
 
 
@@ -110,7 +122,7 @@ def in_batches(
 ) -> tuple[Int32[Array, "k {batch}"], Bool[Array, "k {batch}"]]:
     """Places in batches, and which do not only fill up the last."""
     n = len(order)
-    steps = _steps(n, batch)
+    steps = -(-n // batch)
     places = jnp.pad(order, (0, steps * batch - n))
     valid = jnp.arange(steps * batch) < n
     return places.reshape(steps, batch), valid.reshape(steps, batch)
@@ -121,8 +133,18 @@ def where(condition: Bool[Array, ""], a: Any, b: Any) -> Any:
     return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
 
 
-def _steps(n: int, batch: int) -> int:
-    return -(-n // batch)
+def _name(lesson: Lesson, given: Any) -> str:
+    """Of a state's file: a digest of what the state follows from, but for the optimiser."""
+    loss = lesson.loss.__module__, lesson.loss.__qualname__  # its address says nothing
+    return f"{digest_of(given, lesson._replace(loss=loss, optimiser=None)).hex()}.safetensors"
+
+
+def _read(file: Path, like: _State) -> _State:
+    leaves, structure = jax.tree.flatten(like)
+    arrays = load_arrays(file)
+    return structure.unflatten(
+        jnp.asarray(arrays[str(i)].reshape(leaf.shape)) for i, leaf in enumerate(leaves)
+    )
 
 
 def _finished(lesson: Lesson, state: _State):
@@ -133,7 +155,6 @@ def _finished(lesson: Lesson, state: _State):
 @functools.partial(jax.jit, static_argnums=0)
 def _epochs(lesson, state, examples, held_out, key, until):
     n = len(jax.tree.leaves(examples)[0])
-    optimiser = lesson.optimiser(lesson.key, lesson.epochs * _steps(n, lesson.batch_size))
 
     def total(parameters, examples, places, valid, key):
         chosen = jax.tree.map(lambda x: x[places], examples)
@@ -147,7 +168,7 @@ def _epochs(lesson, state, examples, held_out, key, until):
             return total(parameters, examples, places, valid, key) / valid.sum()
 
         loss, gradient = jax.value_and_grad(mean)(parameters)
-        updates, state = optimiser.update(gradient, state, parameters)
+        updates, state = lesson.optimiser.update(gradient, state, parameters)
         return (optax.apply_updates(parameters, updates), state), loss * valid.sum()
 
     def epoch(state):

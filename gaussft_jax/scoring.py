@@ -1,5 +1,6 @@
 """From good images to a method's references, and from references to scores and maps."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -71,12 +72,14 @@ class Scorer(NamedTuple):
         method: what distance means.
         batch_size: images per call; 0 for `parallel.images_per_call`.
         store: keeps the levels of a network that stays frozen, for images that come again.
+        folder: keeps the state of what a method learns, as for `learning.learn`.
     """
 
     backbone: Backbone
     method: Method
     batch_size: int = 0
     store: LevelStore | None = None
+    folder: Path | None = None
 
     def fit(
         self, variables: Variables, images: Images, progress: Progress | None = None, **known: Any
@@ -100,6 +103,8 @@ class Scorer(NamedTuple):
             progress(looks // self.method.passes - done)
             done = looks // self.method.passes
 
+        if self.method.learns:
+            known["folder"] = self.folder
         return self.method.fit(lambda: network.batches(images, look), **known)
 
     def weigh(self, variables: Variables, references: Any, images: Images) -> Float[Array, " l"]:

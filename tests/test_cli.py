@@ -12,7 +12,7 @@ from networks import FLAGS, SMALL
 from PIL import Image
 from skimage import measure, transform
 
-from gaussft_jax import cli, data
+from gaussft_jax import cli, data, learning
 from gaussft_jax.backbones import NETWORKS, create
 from gaussft_jax.data import read_images
 from gaussft_jax.detector import Detector
@@ -313,6 +313,35 @@ def test_fit_tunes_and_removes_its_checkpoints_alone(folder, monkeypatch):
     assert len(saved.splitlines()) == 2
     assert Detector.load(model).tuned
     assert [path.name for path in tuning.rglob("*")] == ["photographs", "0.png"]
+
+
+def test_what_a_member_learns_goes_on_where_it_was_stopped(folder, monkeypatch):
+    good, model, left = folder / "good parts", folder / "model", folder / "model.tuning"
+    command = [
+        "fit", str(good), "--out", str(model), "--size", "64", "--calibrate", "none", *FLAGS,
+        "--method", "ensemble", "--ensemble-members", "padim,differnet",
+        "--differnet-epochs", "3", "--differnet-blocks", "1",
+    ]  # fmt: skip
+    epochs, save = [], learning.save_arrays
+
+    def stopped_after_two(file, arrays):
+        if len(epochs) == 2:
+            raise KeyboardInterrupt
+        epochs.append(int(arrays["0"]))
+        return save(file, arrays)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "save_arrays", stopped_after_two)
+        assert cli.main(command) == 130
+        assert epochs == [1, 2]
+        (file,) = left.iterdir()
+        epochs[:] = [0]
+        assert cli.main(command) == 130
+        assert epochs == [0, 3]
+    (left / f".{file.name}.{'0' * 32}.part").write_text("cut off")
+    assert cli.main(command) == 0
+    assert Detector.load(model).method.learns
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("out", ["good parts", "good parts/out", ".", "model", "link"])

@@ -8,7 +8,7 @@ import pytest
 from networks import FIELDS, LEVELS
 
 from configs import mvtec_guarded
-from gaussft_jax import experiment
+from gaussft_jax import experiment, learning
 from gaussft_jax.configuration import default_config
 from gaussft_jax.data import read_category, read_images, read_masks
 from gaussft_jax.evaluation import aupro, auroc, read_level_maps, read_scored
@@ -199,6 +199,17 @@ def test_what_is_trained_on_can_differ_from_what_is_validated_by(
     with pytest.raises(Stop) as stop:
         train_and_evaluate(config, tmp_path)
     assert stop.value.args == (vicinity("augmix", 3.0), vicinity(expected, 3.0))
+
+
+def test_what_a_fold_learns_is_kept_in_its_folder(parts, tmp_path, monkeypatch):
+    def stop(file, arrays):
+        raise KeyboardInterrupt(file.parent)
+
+    monkeypatch.setattr(learning, "save_arrays", stop)
+    config = _config(parts, folds=(1,), objective="differnet", differnet_blocks=1)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        train_and_evaluate(config, tmp_path)
+    assert stopped.value.args == (tmp_path / "fold1",)
 
 
 @pytest.mark.parametrize("objective", METHODS)

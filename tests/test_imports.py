@@ -24,7 +24,7 @@ ALLOWED = {
     "data": {"files"},
     "evaluation": {"data", "files"},
     "memory": {"gaussian", "lowering"},
-    "learning": set(),
+    "learning": {"arrays"},
     "methods": {"gaussian", "learning", "lowering", "memory"},
     "network": {"backbones", "gaussian", "lowering", "parallel"},
     "report": {"data", "evaluation", "files"},

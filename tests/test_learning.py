@@ -16,8 +16,7 @@ def _loss(noise, line, examples, key):
     return jnp.square(x @ line["slope"] + line["offset"] - y)
 
 
-def _optimiser(noise, steps):
-    return optax.adam(optax.cosine_decay_schedule(0.1, steps))
+_SLOWING = optax.adam(optax.cosine_decay_schedule(0.1, 150))
 
 
 def _line(rng, n=11):
@@ -28,12 +27,11 @@ def _line(rng, n=11):
 
 def test_the_loop_takes_the_steps_of_a_plain_one(rng):
     """11 examples in batches of 4, whose last has 3."""
-    lesson = Lesson(0.1, _loss, _optimiser, 50, 4)
+    lesson = Lesson(0.1, _loss, _SLOWING, 50, 4)
     line, examples = _line(rng)
     learnt = learn(lesson, line, examples, seed=3)
 
-    optimiser = _optimiser(0.1, 150)
-    state = optimiser.init(line)
+    state = _SLOWING.init(line)
     for epoch in range(50):
         order, noise = jax.random.split(jax.random.fold_in(jax.random.key(3), epoch))
         order = np.asarray(jax.random.permutation(order, 11))
@@ -45,7 +43,7 @@ def test_the_loop_takes_the_steps_of_a_plain_one(rng):
             def mean(line, batch=batch, key=key, real=real):
                 return _loss(0.1, line, batch, key)[:real].mean()
 
-            updates, state = optimiser.update(jax.grad(mean)(line), state, line)
+            updates, state = _SLOWING.update(jax.grad(mean)(line), state, line)
             line = optax.apply_updates(line, updates)
     for name, expected in line.items():
         np.testing.assert_allclose(learnt[name], expected, rtol=1e-4)
@@ -53,7 +51,7 @@ def test_the_loop_takes_the_steps_of_a_plain_one(rng):
 
 def test_patience_ends_with_the_parameters_of_the_smallest_loss():
     """A number goes from 0 towards 2, past the 1 of the example held out."""
-    lesson = Lesson(None, _squared, _sgd, 400, 8, patience=5)
+    lesson = Lesson(None, _squared, optax.sgd(0.05), 400, 8, patience=5)
     learnt = learn(lesson, jnp.float32(0), np.full(8, 2, np.float32), 0, np.ones(3, np.float32))
     way = 2 - 2 * 0.9 ** np.arange(40)  # each step goes a tenth of what is left
     np.testing.assert_allclose(learnt, way[np.abs(way - 1).argmin()], rtol=1e-5)
@@ -63,23 +61,67 @@ def _squared(key, number, examples, random):
     return jnp.square(number - examples)
 
 
-def _sgd(key, steps):
-    return optax.sgd(0.05)
-
-
 def test_a_loss_that_is_not_finite_is_named(rng):
     line, (x, y) = _line(rng)
     y[4] = np.nan
     with pytest.raises(training.NotFiniteError, match="lines, epoch 1: the loss ceased to be"):
-        learn(Lesson(0.0, _loss, _optimiser, 5, 4), line, (x, y), 0, label="lines")
+        learn(Lesson(0.0, _loss, _SLOWING, 5, 4), line, (x, y), 0, label="lines")
 
 
 def test_a_last_step_that_is_not_finite_is_named():
-    def leap(key, steps):
-        return optax.scale(np.inf)
-
+    lesson = Lesson(None, _squared, optax.scale(np.inf), 1, 8)
     with pytest.raises(training.NotFiniteError, match="learn, epoch 1"):
-        learn(Lesson(None, _squared, leap, 1, 8), jnp.float32(0), np.full(8, 2, np.float32), 0)
+        learn(lesson, jnp.float32(0), np.full(8, 2, np.float32), 0)
+
+
+@pytest.mark.parametrize("patience", [0, 40])
+def test_what_was_stopped_goes_on_to_the_same_bits(rng, tmp_path, monkeypatch, patience):
+    lesson = Lesson(0.1, _loss, _SLOWING, 50, 4, patience)
+    line, examples = _line(rng)
+    held_out = _line(rng, 5)[1] if patience else None
+    whole = learn(lesson, line, examples, 3, held_out)
+
+    saved, save = [], learning.save_arrays
+
+    def stopped_after_three(file, arrays):
+        if len(saved) == 3:
+            raise KeyboardInterrupt
+        saved.append(int(arrays["0"]))
+        return save(file, arrays)
+
+    monkeypatch.setattr(learning, "save_arrays", stopped_after_three)
+    with pytest.raises(KeyboardInterrupt):
+        learn(lesson, line, examples, 3, held_out, folder=tmp_path)
+    (file,) = tmp_path.iterdir()
+
+    saved.clear()
+    monkeypatch.setattr(learning, "_CALLS", 1)  # all that is left in one call
+    later = learn(lesson, line, examples, 3, held_out, folder=tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, later, whole)
+    assert saved == [50]
+    assert not file.exists()
+
+
+def test_what_was_stopped_is_taken_up_by_nothing_else(rng, tmp_path, monkeypatch):
+    """Neither with another key, length, start, seed or other examples."""
+    line, (x, y) = _line(rng)
+    given = {"lesson": Lesson(0.1, _loss, _SLOWING, 20, 4), "parameters": line,
+             "examples": (x, y), "seed": 3}  # fmt: skip
+    begun = []
+    monkeypatch.setattr(learning, "save_arrays", lambda file, _: begun.append(file.name))
+    monkeypatch.setattr(learning, "_epochs", lambda _, state, *__: state._replace(epoch=21))
+    for other in (
+        {},
+        {"lesson": given["lesson"]._replace(key=0.2)},
+        {"lesson": given["lesson"]._replace(epochs=21)},
+        {"parameters": {**line, "offset": jnp.float32(1)}},
+        {"examples": (x, y + 1)},
+        {"seed": 4},
+        {},
+    ):
+        learn(**{**given, **other}, folder=tmp_path)
+    assert len(set(begun)) == 6
+    assert begun[0] == begun[-1]
 
 
 def test_every_place_comes_once(rng):

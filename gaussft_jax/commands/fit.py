@@ -14,6 +14,8 @@ from gaussft_jax.commands.networks import described
 HELP = "make a detector from a folder of good images"
 
 _LEAST_SIZE = 32  # pixels, of which the deepest level makes one
+_DIGEST = "[0-9a-f]{32}"
+_OF_TUNING = {"checkpoint", "metrics.jsonl"}
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -128,7 +130,8 @@ def run(options: Namespace) -> int:
     check_apart(options.out, read)
     out = Path(os.path.realpath(options.out))
     checkpoints = out.with_name(f"{out.name}.tuning")
-    if options.tune:
+    resumable = options.tune or (method != AUTO and method.learns)
+    if resumable:
         check_folder(checkpoints)
         check_apart(checkpoints, read)
 
@@ -156,7 +159,7 @@ def run(options: Namespace) -> int:
     )
     detector.save(options.out)
     evaluate.forget(options.out / "evaluation")
-    if options.tune:
+    if resumable:
         _forget(checkpoints)
     print(f"detector of {len(paths)} images: {options.out}")
     for line in (detector.set_up or {}).get("why", []):
@@ -171,13 +174,13 @@ def run(options: Namespace) -> int:
 
 
 def _forget(checkpoints: Path) -> None:
-    """Remove what tuning left: checkpoints in folders named by a digest, nothing else."""
-    for folder in checkpoints.iterdir():
-        if (
-            re.fullmatch("[0-9a-f]{32}", folder.name)
-            and not folder.is_symlink()
-            and {path.name for path in folder.iterdir()} <= {"checkpoint", "metrics.jsonl"}
-        ):
-            shutil.rmtree(folder)
-    with suppress(OSError):  # it holds something else, which stays
+    """Remove what tuning and learning left under the names of digests, nothing else."""
+    for path in checkpoints.glob("*"):
+        if path.is_symlink():
+            continue
+        if re.fullmatch(rf"\.?{_DIGEST}\.safetensors(\..*\.part)?", path.name):
+            path.unlink()
+        elif re.fullmatch(_DIGEST, path.name) and {x.name for x in path.iterdir()} <= _OF_TUNING:
+            shutil.rmtree(path)
+    with suppress(OSError):  # none was needed, or it holds something else, which stays
         checkpoints.rmdir()

@@ -93,8 +93,8 @@ class Detector:
             recipe: tunes the network to the images as well, `training.GUARDED` for example; three
                 fifths of them are then fitted and tuned to, one decides when to stop, and one, of
                 which neither knows, calibrates. None leaves the network frozen.
-            folder: for the checkpoints of tuning: called again with the same images and arguments,
-                it goes on from there. None keeps none.
+            folder: for the checkpoints of tuning, and of a method that learns: called again with
+                the same images and arguments, it goes on from there. None keeps none.
             calibrate: `split` holds a fifth of the images out of the fit. `cross` does so five
                 times and keeps five models, so that every image serves for both: finer p-values
                 from few images, and up to five times the time to judge. `none` fits to all images.
@@ -127,7 +127,7 @@ class Detector:
         else:
             plan = SetUp(method)
         method = plan.method
-        scorer = Scorer(loaded, method, store=store)
+        scorer = Scorer(loaded, method, store=store, folder=Path(folder) if folder else None)
         if recipe:
             # The checkpoint of other images or arguments lies in another folder.
             name = digest_of((variables, images), (loaded, method, recipe, seed)).hex()

@@ -1,7 +1,7 @@
 """A normalising flow of affine couplings: an invertible map of features to standard normal ones."""
 
 import math
-from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -135,8 +135,9 @@ def learnt(
     method: Method,
     features: Float[np.ndarray, "n d"],
     context: Float[np.ndarray, "n k"],
-    optimiser: Callable[[Method, int], optax.GradientTransformation],
+    optimiser: optax.GradientTransformation,
     batch_size: int,
+    folder: Path | None,
 ) -> Likelihood:
     """The flow under which features, with noise added to them, surprise least.
 
@@ -146,6 +147,7 @@ def learnt(
         context: of each of them; k is 0 where there is none.
         optimiser: as for `learning.Lesson`.
         batch_size: likewise.
+        folder: as for `learning.learn`.
 
     Raises:
         NotFiniteError: as for `learning.learn`.
@@ -155,7 +157,8 @@ def learnt(
     start = initial_flow(method.seed, *sizes, method.blocks, method.hidden)
     lesson = Lesson(method, _loss, optimiser, method.epochs, batch_size)
     examples = scale(features), context
-    return Likelihood(scale, learn(lesson, start, examples, method.seed, label=method.name))
+    couplings = learn(lesson, start, examples, method.seed, label=method.name, folder=folder)
+    return Likelihood(scale, couplings)
 
 
 def _loss(method, couplings, examples, key) -> Float[Array, " n"]:

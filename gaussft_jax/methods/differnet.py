@@ -16,6 +16,7 @@ from gaussft_jax.methods.pyramid import resolutions
 __all__ = ["DifferNet"]
 
 _BATCH = 96  # images
+_ADAM = optax.chain(optax.add_decayed_weights(1e-5), optax.adam(2e-4, b1=0.8, b2=0.8, eps=1e-4))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,7 @@ class DifferNet(Method):
     """
 
     name: ClassVar[str] = "differnet"
+    learns: ClassVar[bool] = True
     parts: ClassVar = (Likelihood, Scaling, Coupling, Dense)
 
     blocks: int = option(8, "differnet_blocks", "couplings of the flow", 1)
@@ -53,10 +55,10 @@ class DifferNet(Method):
     epochs: int = option(60, "differnet_epochs", "passes over the good images", 1)
     seed: int = option(0, "differnet_seed", "of weights, permutations, order and noise", 0)
 
-    def fit(self, batches):
+    def fit(self, batches, folder=None):
         features = rows(batches, _pooled)
         nothing = np.zeros((len(features), 0), np.float32)
-        return learnt(self, features, nothing, _adam, _BATCH)
+        return learnt(self, features, nothing, _ADAM, _BATCH, folder)
 
     def level_maps(self, references, levels):
         z, _ = flow(references.couplings, references.scaling(_pooled(levels)), self.seed)
@@ -66,8 +68,3 @@ class DifferNet(Method):
 def _pooled(levels: Levels) -> Float[Array, "n d"]:
     """Strides 4, 8 and 16: the others have more features than a few hundred images can tell."""
     return side_by_side(tuple(resolutions(levels)[1:4]))
-
-
-def _adam(method, steps: int) -> optax.GradientTransformation:
-    decay, adam = optax.add_decayed_weights(1e-5), optax.adam(2e-4, b1=0.8, b2=0.8, eps=1e-4)
-    return optax.chain(decay, adam)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -76,19 +77,25 @@ class Ensemble(Method):
         return 1 + 2 * sum(member.passes for member in self.members)
 
     @property
+    def learns(self) -> bool:
+        """Whether any member does."""
+        return any(member.learns for member in self.members)
+
+    @property
     def tuned_member(self) -> Method | None:
         """The first that a network can be tuned to."""
         return next((member for member in self.members if member.tunable), None)
 
-    def fit(self, batches, kept: Mapping[Method, Any] = MappingProxyType({})):
+    def fit(self, batches, kept: Mapping[Method, Any] = MappingProxyType({}), folder=None):
         """As `Method.fit`.
 
         Args:
             batches: five images or more; each call streams them anew.
             kept: references of members that are not to be fitted, those of before a network was
                 tuned for example.
+            folder: as for `learning.learn`, for members that learn.
         """
-        fitted = self._fitted(_some(batches, held_out=False), kept)
+        fitted = self._fitted(_some(batches, held_out=False), kept, folder)
         looks = [
             jax.tree.map(on_host, (_look(self, fitted, levels), valid))
             for levels, valid in _some(batches, held_out=True)()
@@ -98,14 +105,17 @@ class Ensemble(Method):
             *(jax.tree.map(lambda x, real=real: x[real], look) for look, real in looks),
         )
         standards = tuple(_standard(look) for look in looks)
-        return tuple(zip(self._fitted(batches, kept), standards, strict=True))
+        return tuple(zip(self._fitted(batches, kept, folder), standards, strict=True))
 
     def _fitted(
-        self, batches: Callable[[], Batches], kept: Mapping[Method, Any]
+        self, batches: Callable[[], Batches], kept: Mapping[Method, Any], folder: Path | None
     ) -> tuple[Any, ...]:
-        return tuple(
-            kept[member] if member in kept else member.fit(batches) for member in self.members
-        )
+        def fitted(member: Method) -> Any:
+            if member in kept:
+                return kept[member]
+            return member.fit(batches, folder=folder) if member.learns else member.fit(batches)
+
+        return tuple(map(fitted, self.members))
 
     def level_maps(self, references, levels):
         return tuple(

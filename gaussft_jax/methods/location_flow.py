@@ -16,6 +16,7 @@ from gaussft_jax.methods.pyramid import resolutions
 
 __all__ = ["LocationFlow"]
 
+_ADAM = optax.adam(1e-3)
 _BATCH = 256  # locations
 _DRAWN = 64  # locations of an image and level that the flow learns
 
@@ -44,6 +45,7 @@ class LocationFlow(Method):
     """
 
     name: ClassVar[str] = "flow"
+    learns: ClassVar[bool] = True
     parts: ClassVar = (Likelihood, Scaling, Coupling, Dense)
 
     given: Literal["place", "nothing"] = option(
@@ -55,8 +57,8 @@ class LocationFlow(Method):
     epochs: int = option(20, "flow_epochs", "passes over the drawn locations", 1)
     seed: int = option(0, "flow_seed", "of weights, permutations, locations, order and noise", 0)
 
-    def fit(self, batches):
-        return tuple(learnt(self, *drawn, _adam, _BATCH) for drawn in self._drawn(batches))
+    def fit(self, batches, folder=None):
+        return tuple(learnt(self, *drawn, _ADAM, _BATCH, folder) for drawn in self._drawn(batches))
 
     def _drawn(self, batches: Callable[[], Batches]):
         """Of each stride the drawn features [m c] and the contexts of their places [m k]."""
@@ -93,7 +95,3 @@ class LocationFlow(Method):
 def _strides(levels: Levels) -> list[Float[Array, "n _h _w _c"]]:
     """Of strides 8 and 16."""
     return resolutions(levels)[2:4]
-
-
-def _adam(method, steps: int) -> optax.GradientTransformation:
-    return optax.adam(1e-3)

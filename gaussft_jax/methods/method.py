@@ -40,6 +40,7 @@ class Method:
         name: of the system, in configurations and on the command line.
         tunable: whether it has a loss that the network can be tuned to.
         exposure: whether some of the images that it is tuned to are made anomalous.
+        learns: whether `fit` takes a `folder`, as `learning.learn` does, to go on where it was.
         passes: how often `fit` asks for all images.
         parts: the named tuples that the references are made of, beside tuples and arrays.
         aggregation: `max` or `mean` over the locations of a level, for the image score.
@@ -48,6 +49,7 @@ class Method:
     name: ClassVar[str]
     tunable: ClassVar[bool] = False
     exposure: ClassVar[bool] = False
+    learns: ClassVar[bool] = False
     passes: ClassVar[int] = 1
     parts: ClassVar[tuple[type[tuple], ...]] = ()
     aggregation = "max"

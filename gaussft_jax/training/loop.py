@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Float, Int32
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
@@ -26,12 +26,38 @@ from gaussft_jax.training.state import INPUTS, History, Inputs, TrainState
 from gaussft_jax.training.validation import draw_vicinity, vicinity_auroc
 from gaussft_jax.vicinity import Augmentation, draw
 
-__all__ = ["finished", "make_loop", "make_optimiser"]
+__all__ = ["finished", "make_loop", "make_optimiser", "penalty"]
 
 
 def make_optimiser(recipe: Recipe) -> optax.GradientTransformation:
     """Adam as section 4.2 of the paper has it: no decay, no schedule."""
     return optax.adam(recipe.learning_rate)
+
+
+def penalty(
+    parameters: Float[Array, " p"],
+    pretrained: Float[Array, " p"],
+    fisher: Float[Array, " f"],
+    recipe: Recipe,
+) -> Float[Array, ""]:
+    """What is added to the loss of tuned parameters w, float32 [].
+
+    (weight_decay |w|^2 + l2_sp |w - w0|^2 + ewc sum of F_i (w_i - w0_i)^2) / 2
+
+    Args:
+        parameters: w, float32 [p].
+        pretrained: w0, likewise.
+        fisher: F, likewise; empty where `ewc` is 0.
+        recipe: has the three factors.
+
+    Reference:
+        Section 2.2 of the paper.
+    """
+    moved = jnp.square(parameters - pretrained)
+    total = recipe.weight_decay * jnp.square(parameters).sum() + recipe.l2_sp * moved.sum()
+    if recipe.ewc:
+        total += recipe.ewc * jnp.vdot(fisher, moved)
+    return total / 2
 
 
 def finished(state: TrainState, recipe: Recipe):
@@ -103,11 +129,6 @@ def make_loop(
         (loss, gradient), finite = lax.scan(add, zeros, tuple(parts))
         return loss, finite.all(0), ravel_pytree(gradient)[0]
 
-    @jax.value_and_grad
-    def penalty(parameters, pretrained):
-        squared = jnp.square(parameters).sum(), jnp.square(parameters - pretrained).sum()
-        return (recipe.weight_decay * squared[0] + recipe.l2_sp * squared[1]) / 2
-
     def step(carry, xs, inputs):
         parameters, optimiser_state = carry
         chosen, valid, key = xs
@@ -125,8 +146,10 @@ def make_loop(
         )
         loss, gradient = parallel.psum((loss, gradient))
         loss, gradient = loss / valid.sum(), gradient / valid.sum()
-        if recipe.weight_decay or recipe.l2_sp:
-            loss, gradient = optax.tree.add((loss, gradient), penalty(parameters, pretrained))
+        if recipe.weight_decay or recipe.l2_sp or recipe.ewc:
+            fisher = ravel_pytree(inputs.fisher)[0]
+            held_back = jax.value_and_grad(penalty)(parameters, pretrained, fisher, recipe)
+            loss, gradient = optax.tree.add((loss, gradient), held_back)
         updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
         norms = jnp.linalg.norm(gradient), jnp.linalg.norm(updates)

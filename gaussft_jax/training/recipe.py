@@ -24,11 +24,14 @@ class Recipe(NamedTuple):
         redraw: draw the vicinity anew in each epoch instead of once.
         level_weights: `equal`, as in equation 5, or `standardised`: in validation, and in the final
             scores and maps, each level is divided by its spread over the clean validation images.
-        trainable: `all` parameters; `affine`, scale and bias of the batch normalisations; or
-            `level K`, those on which no level before K depends.
+        trainable: `all` parameters; `affine`, scale and bias of the batch normalisations;
+            `level K`, those on which no level before K depends; or `adapters`, convolutions of
+            1 x 1 beside all that are not depthwise, zero at first, the network itself stays.
         weight_decay: lambda of equation 1: half the squared norm of the tuned parameters times this
-            is added to the loss.
+            is added to the loss. That of adapters is a distance to the pre-trained network.
         l2_sp: likewise of their squared distance to the pre-trained ones.
+        ewc: likewise of that distance where each parameter counts by its Fisher information
+            (`training.fisher`), elastic weight consolidation.
     """
 
     learning_rate: float = 1e-6
@@ -44,6 +47,7 @@ class Recipe(NamedTuple):
     trainable: str = "all"
     weight_decay: float = 0.0
     l2_sp: float = 0.0
+    ewc: float = 0.0
 
 
 # Needs good images alone, and forgets less: see docs/study_*.png.

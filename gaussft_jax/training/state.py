@@ -73,6 +73,7 @@ class Inputs(NamedTuple):
         training: good images, sharded over the devices.
         validation: good images, likewise.
         draws: the vicinity of `validation`, drawn once.
+        fisher: information of the tuned parameters, where the recipe asks for it.
     """
 
     key: UInt32[Array, " k"]
@@ -82,14 +83,13 @@ class Inputs(NamedTuple):
     training: Rows
     validation: Rows
     draws: Draws
+    fisher: dict[str, Array] | None = None
 
 
 # Where the parts of `Inputs` lie.
 ROWS = Rows(images=SHARDED, place=REPLICATED)
 DRAWS = Draws(images=SHARDED, anomalous=REPLICATED)
-INPUTS = Inputs(
-    REPLICATED, REPLICATED, REPLICATED, REPLICATED, training=ROWS, validation=ROWS, draws=DRAWS
-)
+INPUTS = Inputs(*(REPLICATED,) * 4, training=ROWS, validation=ROWS, draws=DRAWS, fisher=REPLICATED)
 
 
 def initial_state(

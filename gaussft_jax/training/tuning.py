@@ -16,6 +16,7 @@ from gaussft_jax.learning import NotFiniteError
 from gaussft_jax.methods import Method
 from gaussft_jax.parallel import REPLICATED
 from gaussft_jax.training.checkpoints import Checkpoints
+from gaussft_jax.training.fisher import feature_spread, make_fisher
 from gaussft_jax.training.loop import finished, make_loop, make_optimiser
 from gaussft_jax.training.metrics import write_metrics
 from gaussft_jax.training.parameters import join, split
@@ -78,9 +79,9 @@ class Tuner:
     ):
         if not method.tunable:
             raise ValueError(f"the method {method.name} has no loss to tune to")
-        self.recipe, self._parallelism = recipe, parallelism
-        self._first_level = backbone.module.first_level
+        self.recipe, self._backbone, self._parallelism = recipe, backbone, parallelism
         self._optimiser = make_optimiser(recipe)
+        self._fisher = make_fisher(backbone, parallelism)
         self.loop = make_loop(backbone, method, augment, recipe, parallelism, exposure)
         self._draw = parallel.spmd(
             lambda key, images: draw_vicinity(
@@ -137,6 +138,12 @@ class Tuner:
             validation=validation,
             draws=self._draw(draw_key, validation),
         )
+        if recipe.ewc:
+            # Beside the two keys above, by which runs were drawn before there was this one.
+            key = np.asarray(jax.random.key_data(jax.random.fold_in(task.key, 2)))
+            spread = feature_spread(self._backbone, task.variables, task.training)
+            known = inputs.pretrained, inputs.fixed, training
+            inputs = inputs._replace(fisher=self._fisher(key, spread, *known))
         checkpoints = Checkpoints(folder / "checkpoint")
         state = checkpoints.restore(initial_state(tuned, self._optimiser, recipe.max_epochs))
         if state.epoch >= 0:
@@ -165,7 +172,7 @@ class Tuner:
         """The variables of the state's best epoch, on the host."""
         tuned, fixed = self._split(variables)
         best = ravel_pytree(tuned)[1](np.asarray(state.best_parameters))
-        return join(jax.tree.map(np.asarray, best), fixed)
+        return jax.tree.map(np.asarray, join(best, fixed))
 
     def _check(self, validation: int) -> None:
         """Refuse what could not be validated, before the time is spent."""
@@ -183,7 +190,7 @@ class Tuner:
 
     def _split(self, variables):
         host = jax.tree.map(np.asarray, variables)
-        return split(host, self.recipe.trainable, self._first_level)
+        return split(host, self.recipe.trainable, self._backbone.module.first_level)
 
 
 def _failure(state: TrainState, levels: int, folder: Path) -> NotFiniteError:

@@ -16,8 +16,10 @@ from draws import drawn
 from sklearn.metrics import roc_auc_score
 
 from gaussft_jax import methods, training
+from gaussft_jax.backbones import Backbone, EfficientNet, Specification, load_backbone
 from gaussft_jax.gaussian import image_score
 from gaussft_jax.scoring import Scorer
+from gaussft_jax.training import loop, tuning
 from gaussft_jax.vicinity import vicinity
 
 METHODS = {name: methods.create(name) for name in ("gaussian", "deep_svdd", "fcdd", "hsc")}
@@ -66,16 +68,48 @@ def test_only_what_is_trainable_moves(tiny, stripes, tmp_path):
         assert all(same) == (module != "head")
 
 
-def test_penalties_hold_the_weights_back(tiny, stripes, tmp_path):
+@pytest.fixture(scope="module")
+def shallow():
+    """Stem and head alone, which compile in a fraction of the time."""
+    module = EfficientNet(Specification(8, (), 16, 32, 0.0))
+    return load_backbone(Backbone("shallow", module, 32, (127.0,) * 3, (64.0,) * 3), "random")
+
+
+def test_adapters_move_the_kernels_that_join_channels(shallow, stripes, tmp_path, monkeypatch):
+    """And are held back, by an information that is enormous here, as the loss tells."""
+
+    def enormous(key, spread, tuned, fixed, images):
+        return jax.tree.map(lambda x: np.full_like(x, 1e20), tuned)
+
+    monkeypatch.setattr(tuning, "make_fisher", lambda *_: enormous)
+    recipe = {"stopping": "fixed", "max_epochs": 1, "trainable": "adapters", "ewc": 1.0}
+    tuned = _tune(shallow, stripes, tmp_path, **recipe)
+    assert tuned.history.loss[1] > 1e12
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(tuned.variables))
+    moved = jax.tree.map(lambda a, b: a != b, tuned.variables, shallow[1])
+    stem, head = (moved["params"][name].pop("conv")["kernel"] for name in ("stem", "head"))
+    assert head.all() and stem[1, 1].all() and stem.sum() == stem[1, 1].size
+    assert not any(leaf.any() for leaf in jax.tree.leaves(moved))
+
+
+def test_the_penalty_is_the_sum_of_three(rng):
+    w, w0, f = rng.normal(size=(3, 7))
+    recipe = training.Recipe(weight_decay=2.0, l2_sp=3.0, ewc=5.0)
+    expected = np.sum(2 * w**2 + 3 * (w - w0) ** 2 + 5 * f * (w - w0) ** 2) / 2
+    arrays = (jnp.asarray(x, jnp.float32) for x in (w, w0, f))
+    np.testing.assert_allclose(loop.penalty(*arrays, recipe), expected, rtol=1e-5)
+
+
+def test_penalties_hold_the_weights_back(shallow, stripes, tmp_path):
     def tuned(**recipe):
         folder = tmp_path / "".join(recipe)
-        return _tune(tiny, stripes, folder, stopping="fixed", **recipe).variables["params"]
+        return _tune(shallow, stripes, folder, stopping="fixed", **recipe).variables["params"]
 
     def norm(parameters):
         return sum(np.square(leaf).sum() for leaf in jax.tree.leaves(parameters))
 
     def distance(parameters):
-        return norm(jax.tree.map(np.subtract, parameters, tiny[1]["params"]))
+        return norm(jax.tree.map(np.subtract, parameters, shallow[1]["params"]))
 
     free = tuned()
     assert distance(tuned(l2_sp=100.0)) < 0.5 * distance(free)
