@@ -17,6 +17,11 @@ from PIL import Image
 
 jaxtyping.install_import_hook("gaussft_jax", "beartype.beartype")
 os.environ["GAUSSFT_IMAGE_CACHE_GB"] = "0"  # tests leave nothing behind
+# Compilation is most of the time of a test of a small network, and most of that are optimisations.
+# The programs are the same without them; for the processes that tests start it is said, too.
+HASTE = "jax_disable_most_optimizations"
+jax.config.update(HASTE, True)
+os.environ[HASTE.upper()] = "1"
 
 REPOSITORY = Path(__file__).parents[1]
 OFFSET = int(os.environ.get("GAUSSFT_TEST_SEED", "0"))
@@ -39,6 +44,18 @@ def _nothing_compiled_stays():
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # glibc keeps what is freed, unless asked
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@pytest.fixture(autouse=True)
+def _slow_tests_are_optimised(request, monkeypatch):
+    """Where real weights see many photographs, it is running that takes the time."""
+    if request.node.get_closest_marker("slow") is None:
+        yield
+        return
+    monkeypatch.setenv(HASTE.upper(), "0")
+    jax.config.update(HASTE, False)
+    yield
+    jax.config.update(HASTE, True)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from skimage import measure, transform
 
 from gaussft_jax import cli, data, learning
 from gaussft_jax.backbones import NETWORKS, create
+from gaussft_jax.commands import demo
 from gaussft_jax.data import read_images
 from gaussft_jax.detector import Detector
 from gaussft_jax.detector import folder as saving
@@ -474,7 +475,8 @@ def test_main_says_what_is_wrong(tmp_path):
 
 
 @pytest.mark.slow
-def test_demo_finds_defects(tmp_path):
+def test_demo_finds_defects(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "EPOCHS", 2)
     assert cli.main(["demo", "--out", str(tmp_path / "demo")]) == 0
     results = json.loads((tmp_path / "demo" / "results.json").read_text())
     assert results["mean"]["image_auroc"] > 0.85
