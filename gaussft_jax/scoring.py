@@ -1,5 +1,6 @@
 """From good images to a method's references, and from references to scores and maps."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -162,5 +163,6 @@ class Scorer(NamedTuple):
         return judged[:2]
 
     def network(self, variables: Variables) -> Network:
-        """The backbone with these weights."""
-        return Network(self.backbone, variables, self.batch_size, self.store)
+        """The backbone with these weights, as the method sees it."""
+        backbone = dataclasses.replace(self.backbone, pixels=self.method.pixels)
+        return Network(backbone, variables, self.batch_size, self.store)

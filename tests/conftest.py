@@ -49,7 +49,8 @@ def _nothing_compiled_stays():
 @pytest.fixture(autouse=True)
 def _slow_tests_are_optimised(request, monkeypatch):
     """Where real weights see many photographs, it is running that takes the time."""
-    if request.node.get_closest_marker("slow") is None:
+    marked = request.node.get_closest_marker
+    if not marked("slow") or marked("distributed"):
         yield
         return
     monkeypatch.setenv(HASTE.upper(), "0")

@@ -408,17 +408,9 @@ def test_demo_touches_no_folder_of_something_else(tmp_path, capsys):
 @pytest.mark.parametrize("method", METHODS)
 def test_each_method_is_fitted_measured_exported_and_asked(parts, tmp_path, capsys, method):
     model, good = tmp_path / "model", parts / "bolt" / "test" / "good"
-    command = [
-        "fit",
-        str(parts / "bolt"),
-        "--out",
-        str(model),
-        "--method",
-        method,
-        *FLAGS,
-        "--size",
-        "64",
-    ]
+    options = [f"--{flag.replace('_', '-')}=1" for flag in flags(method) if "_epochs" in flag]
+    command = ["fit", str(parts / "bolt"), "--out", str(model), "--method", method, *options]
+    command += [*FLAGS, "--size", "64"]
     assert cli.main([*command, "--test", str(parts / "bolt")]) == 0
     results = json.loads((model / "evaluation" / "results.json").read_text("utf-8"))
     assert (results["method"], results["tuned"]) == (method, False)

@@ -25,7 +25,7 @@ ALLOWED = {
     "evaluation": {"data", "files"},
     "memory": {"gaussian", "lowering"},
     "learning": {"arrays"},
-    "methods": {"gaussian", "learning", "lowering", "memory"},
+    "methods": {"backbones", "gaussian", "learning", "lowering", "memory"},
     "network": {"backbones", "gaussian", "lowering", "parallel"},
     "report": {"data", "evaluation", "files"},
     "versions": set(),

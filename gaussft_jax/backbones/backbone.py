@@ -75,6 +75,7 @@ class Backbone:
         std: divides the difference, per channel, in grey levels.
         dtype: what the network computes in, a key of `DTYPES`.
         multiple: the sides of images are multiples of it, pixels.
+        pixels: whether the normalised image, float32 [n h w 3], comes first among the levels.
         read: from the arrays of another project's weight file to the variables by `/`-joined name;
             what is unknown keeps its name. Raises ValueError where it knows none of them.
         millions: of parameters; 0 where nobody counted.
@@ -89,6 +90,8 @@ class Backbone:
     dtype: str = "float32"
     multiple: int = 1
     millions: float = 0.0
+    # Without a word in digests, which are those of the network alone.
+    pixels: bool = dataclasses.field(default=False, repr=False)
     # A function's address says nothing in a digest.
     read: Callable[[Arrays], dict[str, np.ndarray]] = dataclasses.field(
         default=dict, repr=False, compare=False
@@ -98,7 +101,7 @@ class Backbone:
     @property
     def level_names(self) -> tuple[str, ...]:
         """A word for each level."""
-        return self.module.level_names
+        return ("image",) * self.pixels + self.module.level_names
 
     def abstract(self) -> Variables:
         """The variables' shapes and types in place of their values; the same object each time."""
@@ -111,8 +114,7 @@ class Backbone:
 
     def abstract_levels(self, size: int) -> tuple[jax.ShapeDtypeStruct, ...]:
         """The shapes [1 h w c] of the levels of an image of `size` pixels."""
-        image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.uint8)
-        return jax.eval_shape(self.levels, self.abstract(), image)
+        return _abstract_levels(self, size)
 
     def nearest_size(self, size: int) -> int:
         """The side of an image nearest to `size` that fits the network, pixels."""
@@ -152,7 +154,7 @@ class Backbone:
             images: RGB, uint8 [n height width 3].
 
         Returns:
-            An array for each level, float32 [n h w c].
+            An array for each level, float32 [n h w c], after the image where `pixels` says so.
 
         Raises:
             ValueError: images of a size that does not fit.
@@ -163,7 +165,8 @@ class Backbone:
         dtype, products = DTYPES[self.dtype]
         with jax.default_matmul_precision(products):
             levels = self.module.apply(variables, normalised.astype(dtype))
-        return tuple(level.astype(jnp.float32) for level in levels)
+        image = (normalised,) * self.pixels
+        return (*image, *(level.astype(jnp.float32) for level in levels))
 
     @classmethod
     def from_function(
@@ -249,3 +252,9 @@ def _abstract(module: _Module, size: int) -> Variables:
     """The shapes of the variables; any image of a size that fits tells them."""
     image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
     return jax.eval_shape(module.init, jax.random.key(0), image)
+
+
+@functools.cache  # likewise; a set-up asks for those of several sizes
+def _abstract_levels(backbone: Backbone, size: int) -> tuple[jax.ShapeDtypeStruct, ...]:
+    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.uint8)
+    return jax.eval_shape(backbone.levels, backbone.abstract(), image)

@@ -67,7 +67,7 @@ class LevelStore:
             variables: its weights.
             network: from images, uint8 [n s s 3], to their levels, one image apart from another.
         """
-        name = digest_of(variables, backbone)
+        name = digest_of(variables, (backbone, backbone.pixels))
 
         def remembered(images):
             keys = [blake2b(image, key=name).digest() for image in np.asarray(images)]

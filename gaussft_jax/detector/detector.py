@@ -344,7 +344,7 @@ class Detector:
         backbone = _network(folder, description["backbone"], backbone)
         backbone = dataclasses.replace(backbone, dtype=description["dtype"])
         return cls(
-            Network(backbone, tree["variables"]),
+            Scorer(backbone, method).network(tree["variables"]),
             method,
             tuple(method.restored(state) for state in in_order(tree["models"])),
             description["image_size"],

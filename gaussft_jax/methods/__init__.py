@@ -11,9 +11,12 @@ from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Levels, Maps, Method
 from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
+from gaussft_jax.methods.patch_svdd import PatchSVDD
 from gaussft_jax.methods.patchcore import PatchCore
 from gaussft_jax.methods.registry import METHODS, OPTIONS, Option, create, flags, options_of
 from gaussft_jax.methods.spade import SPADE
+from gaussft_jax.methods.students import Students
+from gaussft_jax.methods.triplet import Triplet
 
 __all__ = [
     "FCDD",
@@ -34,6 +37,9 @@ __all__ = [
     "Option",
     "PaDiM",
     "PatchCore",
+    "PatchSVDD",
+    "Students",
+    "Triplet",
     "create",
     "flags",
     "hypersphere_loss",

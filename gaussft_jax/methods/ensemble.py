@@ -82,6 +82,11 @@ class Ensemble(Method):
         return any(member.learns for member in self.members)
 
     @property
+    def pixels(self) -> bool:
+        """Whether a member asks for the image."""
+        return any(member.pixels for member in self.members)
+
+    @property
     def tuned_member(self) -> Method | None:
         """The first that a network can be tuned to."""
         return next((member for member in self.members if member.tunable), None)
@@ -113,15 +118,23 @@ class Ensemble(Method):
         def fitted(member: Method) -> Any:
             if member in kept:
                 return kept[member]
-            return member.fit(batches, folder=folder) if member.learns else member.fit(batches)
+            seen = self._stream(member, batches)
+            return member.fit(seen, folder=folder) if member.learns else member.fit(seen)
 
         return tuple(map(fitted, self.members))
+
+    def _stream(self, member: Method, batches: Callable[[], Batches]) -> Callable[[], Batches]:
+        return lambda: ((self.seen(member, levels), valid) for levels, valid in batches())
+
+    def seen(self, member: Method, levels: Levels) -> Levels:
+        """What a member sees: not the image that another one asked for."""
+        return levels if member.pixels == self.pixels else levels[1:]
 
     def level_maps(self, references, levels):
         return tuple(
             scale * level
             for member, (fitted, standard) in zip(self.members, references, strict=True)
-            for maps in [member.level_maps(fitted, levels)]
+            for maps in [member.level_maps(fitted, self.seen(member, levels))]
             for scale, level in zip(_scales(standard, maps), maps, strict=True)
         )
 
@@ -132,7 +145,8 @@ class Ensemble(Method):
             scaled, left = left[:count], left[count:]
             scales = _scales(standard, scaled)
             own = tuple(level / scale for scale, level in zip(scales, scaled, strict=True))
-            summed = (member.level_scores(fitted, levels, own) * standard.levels).sum(1)
+            seen = self.seen(member, levels)
+            summed = (member.level_scores(fitted, seen, own) * standard.levels).sum(1)
             z = (summed - standard.mean) / standard.spread
             scores.append(jax.nn.softplus(_STEEPNESS * z) / _STEEPNESS)
         return jnp.stack(scores, 1)
@@ -175,11 +189,12 @@ class _Looks(NamedTuple):
 def _look(ensemble: Ensemble, fitted: tuple[Any, ...], levels: Levels) -> tuple[_Looks, ...]:
     looks = []
     for member, references in zip(ensemble.members, fitted, strict=True):
-        maps = member.level_maps(references, levels)
+        seen = ensemble.seen(member, levels)
+        maps = member.level_maps(references, seen)
         mean, square = (
             jnp.stack([(level**power).mean((1, 2)) for level in maps], 1) for power in (1, 2)
         )
-        looks.append(_Looks(member.level_scores(references, levels, maps), mean, square))
+        looks.append(_Looks(member.level_scores(references, seen, maps), mean, square))
     return tuple(looks)
 
 

@@ -42,6 +42,7 @@ class Method:
         exposure: whether some of the images that it is tuned to are made anomalous.
         learns: whether `fit` takes a `folder`, as `learning.learn` does, to go on where it was.
         passes: how often `fit` asks for all images.
+        pixels: whether the normalised image, float32 [n s s 3], comes first among its levels.
         parts: the named tuples that the references are made of, beside tuples and arrays.
         aggregation: `max` or `mean` over the locations of a level, for the image score.
     """
@@ -51,6 +52,7 @@ class Method:
     exposure: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     passes: ClassVar[int] = 1
+    pixels: ClassVar[bool] = False
     parts: ClassVar[tuple[type[tuple], ...]] = ()
     aggregation = "max"
 

@@ -1,8 +1,9 @@
 """Features averaged over the whole image, and how rows of features are made alike in scale."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -42,12 +43,21 @@ def side_by_side(levels: Levels) -> Float[Array, "n d"]:
     return jnp.concatenate(pooled(levels), -1)[:, 0, 0]
 
 
-def rows(
-    batches: Callable[[], Batches], change: Callable[[Levels], Float[Array, "n ..."]]
-) -> Float[np.ndarray, "m ..."]:
-    """What `change` makes of each training image, all of them on the host."""
-    stream = streamed(batches, lambda levels: (change(levels),))
-    return np.concatenate([on_host(x)[on_host(valid)] for (x,), valid in stream()])
+def rows(batches: Callable[[], Batches], change: Callable[[Levels], Any]) -> Any:
+    """What `change` makes of each training image, all of them on the host.
+
+    Args:
+        batches: as in `Method.fit`.
+        change: from levels to a pytree of arrays [n ...].
+
+    Returns:
+        A pytree of arrays [m ...].
+    """
+    parts = []
+    for found, valid in streamed(batches, change)():
+        real = on_host(valid)
+        parts.append(jax.tree.map(lambda x, real=real: on_host(x)[real], found))
+    return jax.tree.map(lambda *of_batches: np.concatenate(of_batches), *parts)
 
 
 def image_map(scores: Float[Array, " n"]) -> Float[Array, "n 1 1"]:

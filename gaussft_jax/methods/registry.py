@@ -14,8 +14,11 @@ from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Method, choices
 from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
+from gaussft_jax.methods.patch_svdd import PatchSVDD
 from gaussft_jax.methods.patchcore import PatchCore
 from gaussft_jax.methods.spade import SPADE
+from gaussft_jax.methods.students import Students
+from gaussft_jax.methods.triplet import Triplet
 
 __all__ = ["METHODS", "OPTIONS", "Option", "create", "flags", "options_of"]
 
@@ -33,6 +36,9 @@ METHODS: dict[str, type[Method]] = {
         OneClassSVM,
         DifferNet,
         LocationFlow,
+        Students,
+        PatchSVDD,
+        Triplet,
         Ensemble,
     )
 }

@@ -4,6 +4,7 @@ Every device works on its part of each batch and keeps its own copy of the param
 the gradients are summed over all devices, so that the copies stay equal.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -95,6 +96,7 @@ def make_loop(
     Returns:
         `(state, inputs, until) -> state`. The memory of the given state is reused.
     """
+    backbone = dataclasses.replace(backbone, pixels=method.pixels)
     optimiser = make_optimiser(recipe)
     batch = recipe.batch_size
     per_device = -(-batch // parallel.mesh().size)

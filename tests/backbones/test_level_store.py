@@ -43,9 +43,10 @@ def test_another_network_is_another_key(counted, tmp_path):
     store = LevelStore(tmp_path)
     moved = jax.tree.map(lambda x: x + 1e-7, variables)
     half = dataclasses.replace(backbone, dtype="bfloat16")
-    for of in ((backbone, variables), (backbone, moved), (half, variables)):
+    seeing = dataclasses.replace(backbone, pixels=True)
+    for of in ((backbone, variables), (backbone, moved), (half, variables), (seeing, variables)):
         store.remembering(*of, network)(images)
-    assert len(calls) == 3
+    assert len(calls) == 4
 
 
 def test_a_full_disk_only_costs_time(counted, tmp_path, monkeypatch):

@@ -17,13 +17,13 @@ from gaussft_jax import cli, methods
 from gaussft_jax.data import list_images, read_images, write_photographs
 from gaussft_jax.deployment import export_onnx
 from gaussft_jax.detector import Detector
-from gaussft_jax.network import Network
 from gaussft_jax.scoring import Scorer
 
 VARIANTS = {
     "spade": {"spade_neighbours": 3},
     "patchcore": {"patchcore_neighbours": 3},
     "gaussian, local": {"gaussian": "local"},
+    **{name: {f"{name}_epochs": 1} for name in ("students", "patch_svdd", "triplet")},
 }
 
 
@@ -32,7 +32,7 @@ def _detector(network, method, images, models=1):
     held_out = np.array_split(images, models + 1)
     references = tuple(scorer.fit(network[1], images, lambda n: None) for images in held_out[:-1])
     size = images.shape[1]
-    detector = Detector(Network(*network), method, references, size)
+    detector = Detector(scorer.network(network[1]), method, references, size)
     return detector.calibrated(held_out[1:])
 
 
