@@ -68,7 +68,8 @@ def test_one_that_cannot_be_read_costs_the_others_nothing(client, photograph):
 def test_a_hundred_at_once_lose_nothing(client, inspector, stripes, rng):
     """Each gets the answer to its own photograph."""
     images = rng.integers(0, 256, (100, 32, 32, 3), np.uint8)
-    images[::3] = stripes[rng.integers(0, len(stripes), 34)]
+    # None that calibrates: alone and among others their scores are rounded apart, and may tie.
+    images[::3] = stripes[rng.integers(0, 20, 34)]
     expected = inspector.detector.predict(images)
 
     def send(image):
