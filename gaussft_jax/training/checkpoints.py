@@ -36,13 +36,21 @@ class Checkpoints:
 
         Args:
             like: a state with the shapes and types of the saved one.
+
+        Raises:
+            ValueError: the saved one has others, as one of an earlier version of this package.
         """
         newest = self._manager.latest_step()
         if newest is None:
             return like
-        return self._manager.restore(
-            newest, args=ocp.args.StandardRestore(jax.tree.map(np.asarray, like))
-        )
+        wanted = ocp.args.StandardRestore(jax.tree.map(np.asarray, like))
+        try:
+            return self._manager.restore(newest, args=wanted)
+        except ValueError as error:
+            raise ValueError(
+                f"{self._manager.directory} holds the state of another version or network: remove "
+                "it to tune anew, or go on with the version that wrote it"
+            ) from error
 
     def close(self) -> None:
         """Wait for what is being written."""

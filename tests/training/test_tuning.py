@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from draws import drawn
 from sklearn.metrics import roc_auc_score
@@ -20,6 +21,8 @@ from gaussft_jax.backbones import Backbone, EfficientNet, Specification, load_ba
 from gaussft_jax.gaussian import image_score
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import loop, tuning
+from gaussft_jax.training.checkpoints import Checkpoints
+from gaussft_jax.training.state import initial_state
 from gaussft_jax.vicinity import vicinity
 
 METHODS = {name: methods.create(name) for name in ("gaussian", "deep_svdd", "fcdd", "hsc")}
@@ -277,3 +280,11 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tiny, stripes, tmp_path, when)
     resumed = _tune(tiny, stripes, tmp_path / "k", scheme="all", stopping="fixed")
     _same(resumed.history, whole.history)
     _same(resumed.variables, whole.variables)
+
+
+def test_a_checkpoint_of_another_form_is_named(tmp_path):
+    state = initial_state({"a": np.ones(2, np.float32)}, optax.adam(1e-3), 3)
+    checkpoints = Checkpoints(tmp_path / "checkpoint")
+    checkpoints.save(state._replace(epoch=np.int32(2), parameters={"a": np.ones(2, np.float32)}))
+    with pytest.raises(ValueError, match=r"checkpoint holds .* remove it to tune anew"):
+        checkpoints.restore(state)
