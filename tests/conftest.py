@@ -59,6 +59,22 @@ def _slow_tests_are_optimised(request, monkeypatch):
     jax.config.update(HASTE, True)
 
 
+def stop_learning(patch: pytest.MonkeyPatch, saves: int) -> list[int]:
+    """Ctrl-C where a state would be kept for the time after so many; the epochs of those kept."""
+    from gaussft_jax import learning
+
+    epochs, save = [], learning.save_arrays
+
+    def stopping(file, arrays):
+        if len(epochs) == saves:
+            raise KeyboardInterrupt
+        epochs.append(int(arrays["0"]))
+        return save(file, arrays)
+
+    patch.setattr(learning, "save_arrays", stopping)
+    return epochs
+
+
 @pytest.fixture
 def rng(request) -> np.random.Generator:
     """Random numbers of a test's own, the same in every run and order.

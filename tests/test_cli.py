@@ -8,11 +8,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from conftest import stop_learning
 from networks import FLAGS, SMALL
 from PIL import Image
 from skimage import measure, transform
 
-from gaussft_jax import cli, data, learning
+from gaussft_jax import cli, data
 from gaussft_jax.backbones import NETWORKS, create
 from gaussft_jax.commands import demo
 from gaussft_jax.data import read_images
@@ -323,16 +324,8 @@ def test_what_a_member_learns_goes_on_where_it_was_stopped(folder, monkeypatch):
         "--method", "ensemble", "--ensemble-members", "padim,differnet",
         "--differnet-epochs", "3", "--differnet-blocks", "1",
     ]  # fmt: skip
-    epochs, save = [], learning.save_arrays
-
-    def stopped_after_two(file, arrays):
-        if len(epochs) == 2:
-            raise KeyboardInterrupt
-        epochs.append(int(arrays["0"]))
-        return save(file, arrays)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning, "save_arrays", stopped_after_two)
+        epochs = stop_learning(patch, 2)
         assert cli.main(command) == 130
         assert epochs == [1, 2]
         (file,) = left.iterdir()

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from conftest import stop_learning
 
 from gaussft_jax import learning, training
 from gaussft_jax.learning import Lesson, learn
@@ -81,15 +82,7 @@ def test_what_was_stopped_goes_on_to_the_same_bits(rng, tmp_path, monkeypatch, p
     held_out = _line(rng, 5)[1] if patience else None
     whole = learn(lesson, line, examples, 3, held_out)
 
-    saved, save = [], learning.save_arrays
-
-    def stopped_after_three(file, arrays):
-        if len(saved) == 3:
-            raise KeyboardInterrupt
-        saved.append(int(arrays["0"]))
-        return save(file, arrays)
-
-    monkeypatch.setattr(learning, "save_arrays", stopped_after_three)
+    saved = stop_learning(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
         learn(lesson, line, examples, 3, held_out, folder=tmp_path)
     (file,) = tmp_path.iterdir()

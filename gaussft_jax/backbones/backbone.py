@@ -101,7 +101,8 @@ class Backbone:
     @property
     def level_names(self) -> tuple[str, ...]:
         """A word for each level."""
-        return ("image",) * self.pixels + self.module.level_names
+        names = self.module.level_names
+        return ("image", *names) if self.pixels else names
 
     def abstract(self) -> Variables:
         """The variables' shapes and types in place of their values; the same object each time."""
@@ -165,8 +166,8 @@ class Backbone:
         dtype, products = DTYPES[self.dtype]
         with jax.default_matmul_precision(products):
             levels = self.module.apply(variables, normalised.astype(dtype))
-        image = (normalised,) * self.pixels
-        return (*image, *(level.astype(jnp.float32) for level in levels))
+        levels = tuple(level.astype(jnp.float32) for level in levels)
+        return (normalised, *levels) if self.pixels else levels
 
     @classmethod
     def from_function(

@@ -99,7 +99,8 @@ def _seen(levels: Levels) -> Levels:
 
 
 def _told(students, images) -> Float[Array, "k n h w d"]:
-    return jnp.stack([encode(student, surrounded(images)) for student in students])
+    patches = surrounded(images)
+    return jnp.stack([encode(student, patches) for student in students])
 
 
 def _loss(method, students, examples, key) -> Float[Array, " n"]:

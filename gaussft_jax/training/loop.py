@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int32
 
 from gaussft_jax import parallel
@@ -23,7 +22,14 @@ from gaussft_jax.methods import Method
 from gaussft_jax.network import images_at_once
 from gaussft_jax.training.parameters import join
 from gaussft_jax.training.recipe import Recipe
-from gaussft_jax.training.state import INPUTS, History, Inputs, TrainState
+from gaussft_jax.training.state import (
+    INPUTS,
+    History,
+    Inputs,
+    TrainState,
+    in_arrays,
+    in_row,
+)
 from gaussft_jax.training.validation import draw_vicinity, vicinity_auroc
 from gaussft_jax.vicinity import Augmentation, draw
 
@@ -129,7 +135,7 @@ def make_loop(
 
         zeros = jax.tree.map(jnp.zeros_like, (jnp.zeros(()), parameters))
         (loss, gradient), finite = lax.scan(add, zeros, tuple(parts))
-        return loss, finite.all(0), ravel_pytree(gradient)[0]
+        return loss, finite.all(0), in_row(gradient)
 
     def step(carry, xs, inputs):
         parameters, optimiser_state = carry
@@ -142,15 +148,15 @@ def make_loop(
             images, masks = draw(key, images, exposure or augment, wanted, first)
         else:
             masks = jnp.zeros(images.shape[:3], bool)
-        pretrained, in_arrays = ravel_pytree(inputs.pretrained)
+        arrays = in_arrays(parameters, inputs.pretrained)
         loss, finite, gradient = summed_gradient(
-            in_arrays(parameters), inputs, images, masks, parallel.local_shard(valid)
+            arrays, inputs, images, masks, parallel.local_shard(valid)
         )
         loss, gradient = parallel.psum((loss, gradient))
         loss, gradient = loss / valid.sum(), gradient / valid.sum()
         if recipe.weight_decay or recipe.l2_sp or recipe.ewc:
-            fisher = ravel_pytree(inputs.fisher)[0]
-            held_back = jax.value_and_grad(penalty)(parameters, pretrained, fisher, recipe)
+            others = in_row(inputs.pretrained), in_row(inputs.fisher)
+            held_back = jax.value_and_grad(penalty)(parameters, *others, recipe)
             loss, gradient = optax.tree.add((loss, gradient), held_back)
         updates, optimiser_state = optimiser.update(gradient, optimiser_state, parameters)
         parameters = optax.apply_updates(parameters, updates)
@@ -173,7 +179,7 @@ def make_loop(
         if recipe.redraw:
             draws = draw_vicinity(key, inputs.validation, augment, recipe)
         images = jnp.concatenate([draws.images, inputs.validation.images])
-        parameters = ravel_pytree(inputs.pretrained)[1](parameters)
+        parameters = in_arrays(parameters, inputs.pretrained)
         m, at_once = len(images), images_at_once(per_device, images.shape[1])
         steps = -(-m // at_once)
         images = jnp.pad(images, ((0, steps * at_once - m), *((0, 0),) * 3))

@@ -11,7 +11,17 @@ from jaxtyping import Float, Int32, UInt32
 from gaussft_jax.parallel import REPLICATED, SHARDED, Rows
 from gaussft_jax.training.validation import Draws
 
-__all__ = ["DRAWS", "INPUTS", "ROWS", "History", "Inputs", "TrainState", "initial_state"]
+__all__ = [
+    "DRAWS",
+    "INPUTS",
+    "ROWS",
+    "History",
+    "Inputs",
+    "TrainState",
+    "in_arrays",
+    "in_row",
+    "initial_state",
+]
 
 # On the devices, or on the host before and after.
 Array = jax.Array | np.ndarray
@@ -96,7 +106,7 @@ def initial_state(
     parameters: dict[str, Array], optimiser: optax.GradientTransformation, epochs: int
 ) -> TrainState:
     """The state before anything was trained or validated, on the host."""
-    row = np.asarray(ravel_pytree(parameters)[0])
+    row = np.asarray(in_row(parameters))
     return TrainState(
         epoch=np.int32(-1),
         parameters=row,
@@ -107,3 +117,13 @@ def initial_state(
         failed=np.int32(-1),
         history=History(*(np.full(epochs + 1, np.nan, np.float32) for _ in History._fields)),
     )
+
+
+def in_row(parameters: dict[str, Array] | None) -> Float[Array, " p"]:
+    """All parameters one behind the other; of None an empty row."""
+    return ravel_pytree(parameters)[0]
+
+
+def in_arrays(row: Float[Array, " p"], like: dict[str, Array]) -> dict[str, Array]:
+    """The parameters of a row, with the names, shapes and types of others."""
+    return ravel_pytree(like)[1](row)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import PRNGKeyArray, UInt8
 from tqdm import tqdm
 
@@ -21,7 +20,15 @@ from gaussft_jax.training.loop import finished, make_loop, make_optimiser
 from gaussft_jax.training.metrics import write_metrics
 from gaussft_jax.training.parameters import join, split
 from gaussft_jax.training.recipe import Recipe
-from gaussft_jax.training.state import DRAWS, ROWS, History, Inputs, TrainState, initial_state
+from gaussft_jax.training.state import (
+    DRAWS,
+    ROWS,
+    History,
+    Inputs,
+    TrainState,
+    in_arrays,
+    initial_state,
+)
 from gaussft_jax.training.validation import draw_vicinity
 from gaussft_jax.vicinity import Augmentation
 
@@ -171,7 +178,7 @@ class Tuner:
     def best(self, state: TrainState, variables: Variables) -> Variables:
         """The variables of the state's best epoch, on the host."""
         tuned, fixed = self._split(variables)
-        best = ravel_pytree(tuned)[1](np.asarray(state.best_parameters))
+        best = in_arrays(np.asarray(state.best_parameters), tuned)
         return jax.tree.map(np.asarray, join(best, fixed))
 
     def _check(self, validation: int) -> None:
