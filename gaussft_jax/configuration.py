@@ -15,7 +15,7 @@ from gaussft_jax.vicinity import vicinity
 
 __all__ = ["CHOICES", "check", "default_config", "differences"]
 
-_SCHEMES = ("augmix", "cutout", "confetti", "all", "patch", "scar")
+_SCHEMES = ("augmix", "cutout", "confetti", "all", "patch", "scar", "cutpaste")
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "backbone": tuple(NETWORKS),
@@ -122,6 +122,10 @@ def check(config: ConfigDict) -> None:
     if config.tune and not METHODS[config.objective].tunable:
         raise ValueError(
             f"config.objective={config.objective!r} has no loss to tune; --config.tune=0"
+        )
+    if config.exposure and (own := METHODS[config.objective].anomalies):
+        raise ValueError(
+            f"config.exposure={config.exposure!r}: {config.objective} takes {own}; leave it empty"
         )
     if config.objective == "ensemble" and config.level_weights != "equal":
         raise ValueError("config.objective='ensemble' weighs its levels itself; leave them equal")

@@ -26,7 +26,7 @@ from gaussft_jax.data import (
     read_regions,
     source,
 )
-from gaussft_jax.detector import Detector, Model, Tuning, fit_model
+from gaussft_jax.detector import Detector, Model, Tuning, fit_model, tunable_part
 from gaussft_jax.evaluation import (
     Scored,
     read_level_maps,
@@ -242,7 +242,8 @@ def _make_tuner(config: ConfigDict, scorer: Scorer) -> Tuner:
     recipe = Recipe(**{field: config[field] for field in Recipe._fields})
     augment = vicinity(config.vicinity, config.severity)
     exposure = vicinity(config.exposure or config.vicinity, config.severity)
-    return Tuner(scorer.backbone, scorer.method, augment, recipe, config.parallelism, exposure)
+    method = tunable_part(scorer.method)
+    return Tuner(scorer.backbone, method, augment, recipe, config.parallelism, exposure)
 
 
 def _run_fold(

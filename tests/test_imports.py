@@ -50,8 +50,8 @@ ALLOWED = {
         "parallel", "report", "results", "scoring", "training", "vicinity",
     },
     "reproduction": {
-        "backbones", "configuration", "data", "evaluation", "experiment", "files", "report",
-        "vicinity",
+        "backbones", "configuration", "data", "evaluation", "experiment", "files", "methods",
+        "report", "vicinity",
     },
     "main": {"compilation", "experiment", "parallel"},
     "commands": {

@@ -61,7 +61,7 @@ def fit_model(
 
     An ensemble is tuned to the first of its members that can be, which keeps its references. The
     others are fitted to the tuned features, and all standardised by images that it was not tuned
-    to.
+    to. A method that has a network tuned to something else is fitted to the tuned features.
 
     Args:
         scorer: network and method.
@@ -85,17 +85,19 @@ def fit_model(
         task = Task(variables, references, training, validation, tuning.key)
         tuned = tuning.tuner.tune(task, tuning.folder, tuning.epochs_per_call)
         variables = tuned.variables
-        if tuned_to.method is not method:
+        if isinstance(method, Ensemble):
             kept = {tuned_to.method: references}
             images = _every_fifth(training, validation)
             references = scorer.fit(variables, images, progress, kept=kept)
+        elif tuned_to.method is not method:
+            references = scorer.fit(variables, training, progress)
     if level_weights == "standardised" and not isinstance(method, Ensemble):
         weights = scorer.weigh(variables, references, validation)
     return Model(variables, references, weights, tuned)
 
 
 def tunable_part(method: Method) -> Method:
-    """What a network is tuned to: the method itself, or a member of an ensemble.
+    """What a network is tuned to: the method itself, another one, or that of an ensemble's member.
 
     Raises:
         ValueError: it has no loss to tune to.

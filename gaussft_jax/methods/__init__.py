@@ -1,5 +1,6 @@
 """Methods behind one interface: one file for each published system, with its paper and options."""
 
+from gaussft_jax.methods.cutpaste import CutPaste
 from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
@@ -24,6 +25,7 @@ __all__ = [
     "METHODS",
     "OPTIONS",
     "SPADE",
+    "CutPaste",
     "DeepSVDD",
     "DifferNet",
     "Ensemble",

@@ -88,8 +88,8 @@ class Ensemble(Method):
 
     @property
     def tuned_member(self) -> Method | None:
-        """The first that a network can be tuned to."""
-        return next((member for member in self.members if member.tunable), None)
+        """That of the first that a network can be tuned to."""
+        return next((member.tuned_member for member in self.members if member.tunable), None)
 
     def fit(self, batches, kept: Mapping[Method, Any] = MappingProxyType({}), folder=None):
         """As `Method.fit`.

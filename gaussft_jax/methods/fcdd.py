@@ -96,7 +96,7 @@ class FCDD(Method):
 
     name: ClassVar[str] = "fcdd"
     tunable: ClassVar[bool] = True
-    exposure: ClassVar[bool] = True
+    exposure: ClassVar[float] = 0.5
 
     aggregation: Aggregation = option(*AGGREGATION)
 

@@ -26,7 +26,7 @@ class HSC(Method):
 
     name: ClassVar[str] = "hsc"
     tunable: ClassVar[bool] = True
-    exposure: ClassVar[bool] = True
+    exposure: ClassVar[float] = 0.5
 
     def fit(self, batches):
         return fit_means(streamed(batches, pooled))

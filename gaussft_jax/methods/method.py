@@ -38,8 +38,10 @@ class Method:
 
     Attributes:
         name: of the system, in configurations and on the command line.
-        tunable: whether it has a loss that the network can be tuned to.
-        exposure: whether some of the images that it is tuned to are made anomalous.
+        tunable: whether a network can be tuned to it, or to its `tuned_member`.
+        exposure: how many of the images that it is tuned to are made anomalous, fraction.
+        anomalies: the vicinity that they come from; empty where any will do.
+        moves: whether its references are tuned with the network.
         learns: whether `fit` takes a `folder`, as `learning.learn` does, to go on where it was.
         passes: how often `fit` asks for all images.
         pixels: whether the normalised image, float32 [n s s 3], comes first among its levels.
@@ -49,7 +51,9 @@ class Method:
 
     name: ClassVar[str]
     tunable: ClassVar[bool] = False
-    exposure: ClassVar[bool] = False
+    exposure: ClassVar[float] = 0.0
+    anomalies: ClassVar[str] = ""
+    moves: ClassVar[bool] = False
     learns: ClassVar[bool] = False
     passes: ClassVar[int] = 1
     pixels: ClassVar[bool] = False
@@ -68,7 +72,7 @@ class Method:
 
     @property
     def tuned_member(self) -> "Method | None":
-        """What a network is tuned to: the method itself, where it has a loss."""
+        """What a network is tuned to: the method itself, if it has a loss of its own."""
         return self if self.tunable else None
 
     def fit(self, batches: Callable[[], Batches]) -> Any:

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, NamedTuple
 
+from gaussft_jax.methods.cutpaste import CutPaste
 from gaussft_jax.methods.deep_svdd import DeepSVDD
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
@@ -39,6 +40,7 @@ METHODS: dict[str, type[Method]] = {
         Students,
         PatchSVDD,
         Triplet,
+        CutPaste,
         Ensemble,
     )
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from gaussft_jax.evaluation import mean_and_sem
 from gaussft_jax.files import read_json, write_csv, write_json, write_text
+from gaussft_jax.methods import METHODS
 from gaussft_jax.report import template
 from gaussft_jax.reproduction.paper import TABLES, Row, Table
 from gaussft_jax.reproduction.runs import name_of
@@ -22,7 +23,8 @@ def write_tables(
     """Write table1.md, .csv, .json and so on, and tables.html, from the runs under `out`.
 
     A figure is the mean over a run's folds, then mean and standard error over the categories. A row
-    whose runs are not all there has no mean and says so; a quoted row never has one.
+    whose runs are not all there has no mean and says so; a quoted row never has one. `network` says
+    what ran here, and what ran in the source where that is another one.
 
     Args:
         out: folder that `reproduce` was given.
@@ -62,33 +64,48 @@ def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict
     record = {
         "approach": row.approach,
         "features": row.features,
+        "network": row.network,
         "paper_mean": row.mean,
         "paper_sem": row.sem,
     }
     if row.config is None:
         return record | {"status": "quoted", "categories": {}, "mean": None, "sem": None}
-    values = {
-        category: _figure(out / "runs" / name_of(row.config) / category / "results.json", metric)
+    runs = {
+        category: _run(out / "runs" / name_of(row.config) / category / "results.json")
         for category in categories
     }
+    values = {category: _percent(run, metric) for category, run in runs.items()}
     missing = sum(value is None for value in values.values())
     mean, sem = (None, None) if missing else mean_and_sem(list(values.values()))
     status = f"{missing} of {len(values)} categories missing" if missing else "measured"
     if missing == len(values):
         status = "not run"
+    record["network"] = _network(row, next(filter(None, runs.values()), None))
     return record | {"status": status, "categories": values, "mean": mean, "sem": sem}
 
 
-def _figure(path: Path, metric: str) -> float | None:
-    """The run's mean over its folds, percent; None where it is not finished or not defined."""
-    if not path.exists():
-        return None
-    value = read_json(path)["mean"][metric]
+def _run(path: Path) -> dict[str, Any] | None:
+    """What results.json holds; None where the run is not finished."""
+    return read_json(path) if path.exists() else None
+
+
+def _percent(run: dict[str, Any] | None, metric: str) -> float | None:
+    """The run's mean over its folds, percent; None where there is none."""
+    value = run and run["mean"][metric]
     return None if value is None else 100 * value
 
 
+def _network(row: Row, run: dict[str, Any] | None) -> str:
+    """What ran here, and what ran there where it is another one."""
+    if run is None:
+        return f"there {row.network}"
+    own = METHODS[row.config.get("objective", run["method"])].pixels
+    here = "a small one of its own" if own else run["backbone"]
+    return here if here == row.network else f"{here}, there {row.network}"
+
+
 def _columns(categories: Sequence[str]) -> list[str]:
-    return ["approach", "features", "paper", "here", *categories, "status"]
+    return ["approach", "features", "network", "paper", "here", *categories, "status"]
 
 
 def _cells(record: dict[str, Any], categories: Sequence[str]) -> list[str]:
@@ -96,7 +113,8 @@ def _cells(record: dict[str, Any], categories: Sequence[str]) -> list[str]:
     paper = _with_error(record["paper_mean"], record["paper_sem"])
     here = _with_error(record["mean"], record["sem"])
     return [
-        record["approach"], record["features"], paper, here, *per_category, record["status"],
+        record["approach"], record["features"], record["network"], paper, here, *per_category,
+        record["status"],
     ]  # fmt: skip
 
 

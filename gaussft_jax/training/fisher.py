@@ -1,12 +1,13 @@
 """How much the pre-trained features hang on each tuned parameter: its Fisher information."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone, Variables
@@ -22,7 +23,7 @@ __all__ = ["feature_spread", "make_fisher"]
 
 def make_fisher(
     backbone: Backbone, parallelism: parallel.Parallelism = "jit"
-) -> Callable[..., dict[str, Array]]:
+) -> Callable[..., dict[str, Any]]:
     """A jitted function to the diagonal of the tuned parameters' Fisher information.
 
     F_i = mean over images of E[(d log p(y | x) / d w_i)^2], y ~ N(f(x), diag(s^2)), where f(x) are

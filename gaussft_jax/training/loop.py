@@ -20,7 +20,7 @@ from gaussft_jax.gaussian import level_weights, weighted_mean
 from gaussft_jax.learning import shuffled, where
 from gaussft_jax.methods import Method
 from gaussft_jax.network import images_at_once
-from gaussft_jax.training.parameters import join
+from gaussft_jax.training.parameters import REFERENCES, join
 from gaussft_jax.training.recipe import Recipe
 from gaussft_jax.training.state import (
     INPUTS,
@@ -31,7 +31,7 @@ from gaussft_jax.training.state import (
     in_row,
 )
 from gaussft_jax.training.validation import draw_vicinity, vicinity_auroc
-from gaussft_jax.vicinity import Augmentation, draw
+from gaussft_jax.vicinity import Augmentation, draw, vicinity
 
 __all__ = ["finished", "make_loop", "make_optimiser", "penalty"]
 
@@ -88,7 +88,7 @@ def make_loop(
     whether the state is the best so far (section 3.1). An epoch that ends in a value that is not
     finite is undone: the state keeps what was before it, and `failed`.
 
-    A method with outlier exposure sees half of each batch augmented, rounded down: none of a
+    A method with outlier exposure sees its share of each batch augmented, rounded down: none of a
     batch of one image.
 
     Args:
@@ -97,12 +97,14 @@ def make_loop(
         augment: makes the vicinity of the validation images.
         recipe: the constants.
         parallelism: as for `parallel.spmd`.
-        exposure: augments the training images, where the method wants it; None: `augment`.
+        exposure: augments the training images of a method that wants it and does not say by what;
+            None: `augment`.
 
     Returns:
         `(state, inputs, until) -> state`. The memory of the given state is reused.
     """
     backbone = dataclasses.replace(backbone, pixels=method.pixels)
+    expose = vicinity(method.anomalies) if method.anomalies else exposure or augment
     optimiser = make_optimiser(recipe)
     batch = recipe.batch_size
     per_device = -(-batch // parallel.mesh().size)
@@ -110,9 +112,10 @@ def make_loop(
     def judge(parameters, inputs, images, masks):
         """Level scores, losses [n], and whether each level's maps, and the losses, are finite."""
         levels = backbone.levels(join(parameters, inputs.fixed), images)
-        maps = method.level_maps(inputs.references, levels)
+        references = parameters.get(REFERENCES, inputs.references)
+        maps = method.level_maps(references, levels)
         losses = method.loss(maps, masks)
-        scores = method.level_scores(inputs.references, levels, maps)
+        scores = method.level_scores(references, levels, maps)
         return scores, losses, jnp.stack([jnp.isfinite(x).all() for x in (*maps, losses)])
 
     @functools.partial(jax.value_and_grad, has_aux=True)
@@ -142,10 +145,11 @@ def make_loop(
         chosen, valid, key = xs
         images = parallel.gather_rows(inputs.training, chosen)
         if method.exposure:
-            # The order is random, so any half of the real images will do; they come first.
-            wanted = parallel.local_shard(jnp.arange(len(chosen)) < valid.sum() // 2)
+            # The order is random, so any of the real images will do; they come first.
+            count = (method.exposure * valid.sum()).astype(jnp.int32)
+            wanted = parallel.local_shard(jnp.arange(len(chosen)) < count)
             first = parallel.shard_start(per_device)
-            images, masks = draw(key, images, exposure or augment, wanted, first)
+            images, masks = draw(key, images, expose, wanted, first)
         else:
             masks = jnp.zeros(images.shape[:3], bool)
         arrays = in_arrays(parameters, inputs.pretrained)

@@ -9,7 +9,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from gaussft_jax.backbones import Variables
 
-__all__ = ["join", "split"]
+__all__ = ["REFERENCES", "join", "split"]
+
+REFERENCES = "references"
+"""Where the parameters of a method are among those that are tuned, if they are tuned."""
 
 _ADAPTERS = "adapters/"  # before the path of the kernel that one belongs to
 _DEPTHWISE = 3  # axes of a kernel [k k c], which joins no channels
@@ -52,7 +55,7 @@ def split(
 
 
 def join(tuned: dict, fixed: dict) -> Variables:
-    """The variables that `split` took apart.
+    """The variables of the network that `split` took apart, whatever else is tuned.
 
     A residual adapter is a convolution of 1 x 1 beside one of k x k, K * x + A * x, whose sum the
     normalisation sees. Where k is odd that is one convolution, by K with A added to the weights in
@@ -64,6 +67,7 @@ def join(tuned: dict, fixed: dict) -> Variables:
         2018; Deecke, Ruff, Vandermeulen and Bilen, Transfer-based semantic anomaly detection, 2021.
     """
     variables = fixed | tuned
+    variables.pop(REFERENCES, None)
     for path in [path for path in tuned if path.startswith(_ADAPTERS)]:
         adapter, kernel = variables.pop(path), path.removeprefix(_ADAPTERS)
         middle = tuple(side // 2 for side in fixed[kernel].shape[:-2])

@@ -77,7 +77,8 @@ class Inputs(NamedTuple):
 
     Attributes:
         key: data of the random key of the run's seed and fold.
-        pretrained: the tuned parameters before training, {path: float32}.
+        pretrained: the tuned parameters before training, {path: float32}; those of a method that
+            tunes its references, too, have them under `parameters.REFERENCES`.
         fixed: all other variables of the network.
         references: of the method.
         training: good images, sharded over the devices.
@@ -87,13 +88,13 @@ class Inputs(NamedTuple):
     """
 
     key: UInt32[Array, " k"]
-    pretrained: dict[str, Array]
+    pretrained: dict[str, Any]
     fixed: dict[str, Array]
     references: Any
     training: Rows
     validation: Rows
     draws: Draws
-    fisher: dict[str, Array] | None = None
+    fisher: dict[str, Any] | None = None
 
 
 # Where the parts of `Inputs` lie.
@@ -103,7 +104,7 @@ INPUTS = Inputs(*(REPLICATED,) * 4, training=ROWS, validation=ROWS, draws=DRAWS,
 
 
 def initial_state(
-    parameters: dict[str, Array], optimiser: optax.GradientTransformation, epochs: int
+    parameters: dict[str, Any], optimiser: optax.GradientTransformation, epochs: int
 ) -> TrainState:
     """The state before anything was trained or validated, on the host."""
     row = np.asarray(in_row(parameters))
@@ -119,11 +120,11 @@ def initial_state(
     )
 
 
-def in_row(parameters: dict[str, Array] | None) -> Float[Array, " p"]:
+def in_row(parameters: dict[str, Any] | None) -> Float[Array, " p"]:
     """All parameters one behind the other; of None an empty row."""
     return ravel_pytree(parameters)[0]
 
 
-def in_arrays(row: Float[Array, " p"], like: dict[str, Array]) -> dict[str, Array]:
+def in_arrays(row: Float[Array, " p"], like: dict[str, Any]) -> dict[str, Any]:
     """The parameters of a row, with the names, shapes and types of others."""
     return ravel_pytree(like)[1](row)

@@ -18,7 +18,7 @@ from gaussft_jax.training.checkpoints import Checkpoints
 from gaussft_jax.training.fisher import feature_spread, make_fisher
 from gaussft_jax.training.loop import finished, make_loop, make_optimiser
 from gaussft_jax.training.metrics import write_metrics
-from gaussft_jax.training.parameters import join, split
+from gaussft_jax.training.parameters import REFERENCES, join, split
 from gaussft_jax.training.recipe import Recipe
 from gaussft_jax.training.state import (
     DRAWS,
@@ -59,7 +59,7 @@ class Task(NamedTuple):
 
     Attributes:
         variables: pre-trained.
-        references: of the method, fitted on `training`.
+        references: of the method, fitted on `training`; to begin with where the method tunes them.
         training: good images, uint8 [n s s 3], or this process's share of them.
         validation: good images, uint8 [v s s 3], likewise.
         key: random key of the run and fold.
@@ -86,7 +86,8 @@ class Tuner:
     ):
         if not method.tunable:
             raise ValueError(f"the method {method.name} has no loss to tune to")
-        self.recipe, self._backbone, self._parallelism = recipe, backbone, parallelism
+        self.recipe, self._backbone, self._method = recipe, backbone, method
+        self._parallelism = parallelism
         self._optimiser = make_optimiser(recipe)
         self._fisher = make_fisher(backbone, parallelism)
         self.loop = make_loop(backbone, method, augment, recipe, parallelism, exposure)
@@ -115,7 +116,7 @@ class Tuner:
             last = state
         epochs = int(last.epoch)
         history = History(*(np.asarray(column)[: epochs + 1] for column in last.history))
-        return Tuned(self.best(last, task.variables), history, epochs, int(last.best_epoch))
+        return Tuned(self.best(last, task), history, epochs, int(last.best_epoch))
 
     def states(
         self, task: Task, folder: str | Path, epochs_per_call: int = 1
@@ -133,7 +134,7 @@ class Tuner:
         draw_key, train_key = (
             np.asarray(jax.random.key_data(k)) for k in jax.random.split(task.key)
         )
-        tuned, fixed = self._split(task.variables)
+        tuned, fixed = self._split(task)
         training, validation = (
             parallel.device_put(parallel.share(images).rows(), ROWS, self._parallelism)
             for images in (task.training, task.validation)
@@ -175,9 +176,9 @@ class Tuner:
                 yield state
         checkpoints.close()
 
-    def best(self, state: TrainState, variables: Variables) -> Variables:
-        """The variables of the state's best epoch, on the host."""
-        tuned, fixed = self._split(variables)
+    def best(self, state: TrainState, task: Task) -> Variables:
+        """The network's variables of the state's best epoch, on the host."""
+        tuned, fixed = self._split(task)
         best = in_arrays(np.asarray(state.best_parameters), tuned)
         return jax.tree.map(np.asarray, join(best, fixed))
 
@@ -195,9 +196,12 @@ class Tuner:
                 f"{validation}: give more images, or level_weights=equal"
             )
 
-    def _split(self, variables):
-        host = jax.tree.map(np.asarray, variables)
-        return split(host, self.recipe.trainable, self._backbone.module.first_level)
+    def _split(self, task):
+        host = jax.tree.map(np.asarray, task.variables)
+        tuned, fixed = split(host, self.recipe.trainable, self._backbone.module.first_level)
+        if self._method.moves:
+            tuned[REFERENCES] = jax.tree.map(np.asarray, task.references)
+        return tuned, fixed
 
 
 def _failure(state: TrainState, levels: int, folder: Path) -> NotFiniteError:

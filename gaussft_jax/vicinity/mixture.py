@@ -47,8 +47,8 @@ def vicinity(name: str, severity: float = 3.0) -> Augmentation:
     """The augmentation that a config names: a jitted `(key, image) -> (image, mask)`.
 
     Args:
-        name: `augmix`, `cutout`, `confetti`, or `all` for their mixture, as in the paper; `patch`
-            or `scar` for CutPaste's.
+        name: `augmix`, `cutout`, `confetti`, or `all` for their mixture, as in the paper; `patch`,
+            `scar`, or `cutpaste` for one of the two.
         severity: of AugMix, above 0.1 and at most 10; the paper uses 3..7.
 
     Returns:
@@ -69,7 +69,7 @@ def vicinity(name: str, severity: float = 3.0) -> Augmentation:
         "confetti": confetti,
     }
     schemes["all"] = mixture(list(schemes.values()))
-    schemes |= {"patch": patch, "scar": scar}
+    schemes |= {"patch": patch, "scar": scar, "cutpaste": mixture([patch, scar])}
     if name not in schemes:
         raise ValueError(f"unknown vicinity {name!r}: take one of {', '.join(schemes)}")
     return schemes[name]

@@ -25,6 +25,7 @@ from gaussft_jax.reproduction import (
 )
 from gaussft_jax.reproduction.figures import representative
 
+B4 = "efficientnet-b4"
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduce"
 
 
@@ -74,8 +75,10 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
     for (name, category), value in figures.items():
         folder = tmp_path / "runs" / name / category
         folder.mkdir(parents=True)
-        (folder / "results.json").write_text(json.dumps({"mean": {"image_auroc": value}}))
-    page = write_tables(tmp_path, [1, 2], ["bolt", "nut"])
+        results = {"mean": {"image_auroc": value, "pixel_auroc": None}}
+        results |= {"method": "gaussian", "backbone": "vit-s16" if name == "frozen" else B4}
+        (folder / "results.json").write_text(json.dumps(results))
+    page = write_tables(tmp_path, [1, 2, 5], ["bolt", "nut"])
 
     with (tmp_path / "table1.csv").open() as file:
         rows = {(row["approach"], row["features"]): row for row in csv.DictReader(file)}
@@ -86,7 +89,11 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
     assert rows["Gaussian fine-tune", "Tuned"]["bolt"] == "80.0"
     assert rows["Gaussian fine-tune", "Tuned"]["status"] == "1 of 2 categories missing"
     assert rows["FCDD", "Tuned"]["status"] == "not run"
-    assert rows["CutPaste", "Tuned"]["status"] == "quoted"
+    assert rows["Gaussian fine-tune", "Frozen"]["network"] == f"vit-s16, there {B4}"
+    assert rows["Gaussian fine-tune", "Tuned"]["network"] == B4
+    assert rows["SPADE", "Frozen"]["network"] == "there wide-resnet50-2"
+    assert "| FCDD as published | Tuned |" in (quoted := (tmp_path / "table5.md").read_text())
+    assert quoted.count("| quoted |") == sum(row.config is None for row in TABLES[5].rows)
 
     (row,) = (
         row
@@ -94,9 +101,8 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
         if row["approach"] == "no training"
     )
     np.testing.assert_allclose([row["mean"], row["sem"]], [80, np.std([90, 70], ddof=1) / 2**0.5])
-    assert "| no training | Frozen | 96.3 ± 1.1 | 80.0 ± 10.0 | 90.0 | 70.0 | measured |" in (
-        (tmp_path / "table2.md").read_text()
-    )
+    cells = f"no training | Frozen | vit-s16, there {B4} | 96.3 ± 1.1 | 80.0 ± 10.0 | 90.0 | 70.0"
+    assert f"| {cells} | measured |" in (tmp_path / "table2.md").read_text()
     assert "not run" in page.read_text()
 
 
