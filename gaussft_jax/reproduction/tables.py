@@ -24,7 +24,8 @@ def write_tables(
 
     A figure is the mean over a run's folds, then mean and standard error over the categories. A row
     whose runs are not all there has no mean and says so; a quoted row never has one. `network` says
-    what ran here, and what ran in the source where that is another one.
+    what ran here, and what ran in the source where that is another one; `s a fold` how long a fold
+    of those categories took on average that are there.
 
     Args:
         out: folder that `reproduce` was given.
@@ -65,6 +66,7 @@ def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict
         "approach": row.approach,
         "features": row.features,
         "network": row.network,
+        "seconds": None,
         "paper_mean": row.mean,
         "paper_sem": row.sem,
     }
@@ -80,7 +82,11 @@ def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict
     status = f"{missing} of {len(values)} categories missing" if missing else "measured"
     if missing == len(values):
         status = "not run"
-    record["network"] = _network(row, next(filter(None, runs.values()), None))
+    finished = [run for run in runs.values() if run]
+    if finished:
+        record["network"] = _network(row, finished[0])
+        seconds = [fold["seconds"] for run in finished for fold in run["folds"]]
+        record["seconds"] = sum(seconds) / len(seconds)
     return record | {"status": status, "categories": values, "mean": mean, "sem": sem}
 
 
@@ -95,26 +101,25 @@ def _percent(run: dict[str, Any] | None, metric: str) -> float | None:
     return None if value is None else 100 * value
 
 
-def _network(row: Row, run: dict[str, Any] | None) -> str:
+def _network(row: Row, run: dict[str, Any]) -> str:
     """What ran here, and what ran there where it is another one."""
-    if run is None:
-        return f"there {row.network}"
     own = METHODS[row.config.get("objective", run["method"])].pixels
     here = "a small one of its own" if own else run["backbone"]
     return here if here == row.network else f"{here}, there {row.network}"
 
 
 def _columns(categories: Sequence[str]) -> list[str]:
-    return ["approach", "features", "network", "paper", "here", *categories, "status"]
+    return ["approach", "features", "network", "paper", "here", *categories, "s a fold", "status"]
 
 
 def _cells(record: dict[str, Any], categories: Sequence[str]) -> list[str]:
     per_category = [_number(record["categories"].get(category)) for category in categories]
     paper = _with_error(record["paper_mean"], record["paper_sem"])
     here = _with_error(record["mean"], record["sem"])
+    seconds = "" if record["seconds"] is None else f"{record['seconds']:.0f}"
     return [
         record["approach"], record["features"], record["network"], paper, here, *per_category,
-        record["status"],
+        seconds, record["status"],
     ]  # fmt: skip
 
 

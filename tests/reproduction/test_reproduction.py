@@ -76,6 +76,7 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
         folder = tmp_path / "runs" / name / category
         folder.mkdir(parents=True)
         results = {"mean": {"image_auroc": value, "pixel_auroc": None}}
+        results["folds"] = [{"seconds": 10 * value}, {"seconds": 20 * value}]
         results |= {"method": "gaussian", "backbone": "vit-s16" if name == "frozen" else B4}
         (folder / "results.json").write_text(json.dumps(results))
     page = write_tables(tmp_path, [1, 2, 5], ["bolt", "nut"])
@@ -91,7 +92,9 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
     assert rows["FCDD", "Tuned"]["status"] == "not run"
     assert rows["Gaussian fine-tune", "Frozen"]["network"] == f"vit-s16, there {B4}"
     assert rows["Gaussian fine-tune", "Tuned"]["network"] == B4
-    assert rows["SPADE", "Frozen"]["network"] == "there wide-resnet50-2"
+    assert rows["SPADE", "Frozen"]["network"] == "wide-resnet50-2"
+    assert rows["SPADE", "Frozen"]["s a fold"] == ""
+    assert rows["Gaussian fine-tune", "Frozen"]["s a fold"] == "12"
     assert "| FCDD as published | Tuned |" in (quoted := (tmp_path / "table5.md").read_text())
     assert quoted.count("| quoted |") == sum(row.config is None for row in TABLES[5].rows)
 
@@ -101,8 +104,10 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
         if row["approach"] == "no training"
     )
     np.testing.assert_allclose([row["mean"], row["sem"]], [80, np.std([90, 70], ddof=1) / 2**0.5])
-    cells = f"no training | Frozen | vit-s16, there {B4} | 96.3 ± 1.1 | 80.0 ± 10.0 | 90.0 | 70.0"
-    assert f"| {cells} | measured |" in (tmp_path / "table2.md").read_text()
+    cells = (
+        f"no training | Frozen | vit-s16, there {B4} | 96.3 ± 1.1 | 80.0 ± 10.0 | 90.0 | 70.0"
+    )
+    assert f"| {cells} | 12 | measured |" in (tmp_path / "table2.md").read_text()
     assert "not run" in page.read_text()
 
 
