@@ -1,5 +1,6 @@
 """Methods behind one interface: one file for each published system, with its paper and options."""
 
+from gaussft_jax.methods.arnet import ARNet
 from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
@@ -14,6 +15,7 @@ from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patch_svdd import PatchSVDD
 from gaussft_jax.methods.patchcore import PatchCore
 from gaussft_jax.methods.registry import METHODS, OPTIONS, Option, create, flags, options_of
+from gaussft_jax.methods.riad import RIAD
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
@@ -23,7 +25,9 @@ __all__ = [
     "HSC",
     "METHODS",
     "OPTIONS",
+    "RIAD",
     "SPADE",
+    "ARNet",
     "DeepSVDD",
     "DifferNet",
     "Ensemble",

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, NamedTuple
 
+from gaussft_jax.methods.arnet import ARNet
 from gaussft_jax.methods.deep_svdd import DeepSVDD
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
@@ -16,6 +17,7 @@ from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patch_svdd import PatchSVDD
 from gaussft_jax.methods.patchcore import PatchCore
+from gaussft_jax.methods.riad import RIAD
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
@@ -39,6 +41,8 @@ METHODS: dict[str, type[Method]] = {
         Students,
         PatchSVDD,
         Triplet,
+        ARNet,
+        RIAD,
         Ensemble,
     )
 }
