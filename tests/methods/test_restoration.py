@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from gaussft_jax import gaussian, methods
+from gaussft_jax import methods
 from gaussft_jax.methods import arnet, riad, similarity, unet
 
 METHODS = {"arnet": methods.ARNet(epochs=15), "riad": methods.RIAD(epochs=10)}
@@ -57,24 +57,6 @@ def _resized(image, height, width):
         ],
         -1,
     )
-
-
-@pytest.mark.parametrize(("height", "width"), [(9, 11), (40, 25), (21, 7)])
-def test_resizing_is_that_of_pillow(rng, height, width):
-    images = rng.random((2, 21, 17, 3)).astype(np.float32)
-    found = gaussian.resize(jnp.asarray(images), height, width)
-    expected = [_resized(image, height, width) for image in images]
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("lengths", [(3, 5), (1, 7), (21, 3)])
-def test_correlation_is_that_of_scipy(rng, lengths):
-    images = rng.normal(size=(2, 9, 6, 3)).astype(np.float32)
-    down, across = (rng.normal(size=length) for length in lengths)
-    found = gaussian.correlate(jnp.asarray(images), down, across)
-    kernel = np.outer(down, across)[None, :, :, None]
-    expected = ndimage.correlate(np.float64(images), kernel, mode="reflect")
-    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_unet(rng):
