@@ -3,10 +3,11 @@
 from gaussft_jax.gaussian.aggregation import (
     Aggregation,
     anomaly_map,
-    enlarge,
+    correlate,
     image_score,
     level_scores,
     level_weights,
+    resize,
     weighted_mean,
 )
 from gaussft_jax.gaussian.distance import Gaussian, mahalanobis_map, safe_sqrt, whiten
@@ -34,7 +35,7 @@ __all__ = [
     "Means",
     "Residuals",
     "anomaly_map",
-    "enlarge",
+    "correlate",
     "fit_gaussians",
     "fit_low_rank",
     "fit_means",
@@ -48,6 +49,7 @@ __all__ = [
     "merge",
     "on_host",
     "residuals",
+    "resize",
     "safe_sqrt",
     "sample_covariance",
     "total",

@@ -8,14 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
+from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = [
     "Aggregation",
     "anomaly_map",
-    "enlarge",
+    "correlate",
     "image_score",
     "level_scores",
     "level_weights",
+    "resize",
     "weighted_mean",
 ]
 
@@ -96,20 +98,42 @@ def anomaly_map(
     sums = {}
     for weight, level in zip(weights, maps, strict=True):
         sums[level.shape] = sums.get(level.shape, 0.0) + weight * level
-    return sum(enlarge(level, size, size) for level in sums.values()) / len(maps)
+    return sum(resize(level, size, size) for level in sums.values()) / len(maps)
 
 
-def enlarge(
+def resize(
     level: Float[Array, "n h w *c"], height: int, width: int
 ) -> Float[Array, "n {height} {width} *c"]:
-    """Bilinear interpolation, half-pixel centres, as two small matrix products.
+    """Bilinear interpolation, half-pixel centres; antialiased, as Pillow's, where it shrinks.
 
     Args:
         level: float32 [n h w] or [n h w c].
-        height: of the result, at least h.
-        width: of the result, at least w.
+        height: of the result.
+        width: of the result.
     """
     rows, columns = _interpolation(level.shape[1], height), _interpolation(level.shape[2], width)
+    return _both_ways(level, rows, columns)
+
+
+def correlate(
+    level: Float[Array, "n h w *c"],
+    down: Float[np.ndarray, " k"],
+    across: Float[np.ndarray, " l"],
+) -> Float[Array, "n h w *c"]:
+    """y[p, q] = sum over a, b of down[a] across[b] x[p + a - k // 2, q + b - l // 2].
+
+    Args:
+        level: x, float32 [n h w] or [n h w c], mirrored at its border as SciPy's filters do.
+        down: weights of rows, an odd number k.
+        across: weights of columns, an odd number l.
+    """
+    return _both_ways(
+        level, _correlation(level.shape[1], down), _correlation(level.shape[2], across)
+    )
+
+
+def _both_ways(level, rows, columns):
+    """Two small matrix products: columns of h values by `rows`, rows of w values by `columns`."""
     multiplied = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
     last = jnp.moveaxis(level, (1, 2), (-2, -1))
     return jnp.moveaxis(multiplied(multiplied(rows, last), columns.T), (-2, -1), (1, 2))
@@ -118,9 +142,17 @@ def enlarge(
 @functools.cache
 def _interpolation(length: int, size: int) -> Float[np.ndarray, "size length"]:
     """The matrix that interpolates `length` values at `size` places, half-pixel centres."""
-    places = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+    places = (np.arange(size) + 0.5) * length / size - 0.5
     distances = np.abs(places[:, None] - np.arange(length))
-    return np.maximum(1 - distances, 0).astype(np.float32)
+    weights = np.maximum(1 - distances / max(length / size, 1), 0)
+    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _correlation(length: int, kernel: Float[np.ndarray, " k"]) -> Float[np.ndarray, "{length} _"]:
+    """The matrix that correlates `length` values with a kernel."""
+    radius = len(kernel) // 2
+    mirrored = np.pad(np.eye(length), ((radius, radius), (0, 0)), mode="symmetric")
+    return (sliding_window_view(mirrored, len(kernel), 0) @ kernel).astype(np.float32)
 
 
 @jax.jit

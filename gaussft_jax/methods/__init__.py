@@ -1,5 +1,6 @@
 """Methods behind one interface: one file for each published system, with its paper and options."""
 
+from gaussft_jax.methods.arnet import ARNet
 from gaussft_jax.methods.cutpaste import CutPaste
 from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
 from gaussft_jax.methods.differnet import DifferNet
@@ -15,6 +16,7 @@ from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patch_svdd import PatchSVDD
 from gaussft_jax.methods.patchcore import PatchCore
 from gaussft_jax.methods.registry import METHODS, OPTIONS, Option, create, flags, options_of
+from gaussft_jax.methods.riad import RIAD
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
@@ -24,7 +26,9 @@ __all__ = [
     "HSC",
     "METHODS",
     "OPTIONS",
+    "RIAD",
     "SPADE",
+    "ARNet",
     "CutPaste",
     "DeepSVDD",
     "DifferNet",

@@ -22,6 +22,7 @@ __all__ = [
     "encode",
     "initial_dense",
     "initial_encoder",
+    "initial_layer",
     "of_each",
     "rectified",
     "surrounded",
@@ -44,6 +45,12 @@ class Convolution(NamedTuple):
     kernel: Float[Array, "k k i o"]
     bias: Float[Array, " o"]
 
+    def __call__(
+        self, x: Float[Array, "n h w i"], stride: int = 1, pad: int = 0
+    ) -> Float[Array, "n p q o"]:
+        """What it makes of features with so many zeros around them, pixels."""
+        return convolution(x, self.kernel, stride, ((pad, pad), (pad, pad))) + self.bias
+
 
 Encoder = tuple[Convolution, ...]
 
@@ -60,13 +67,14 @@ def initial_dense(rng: np.random.Generator, *widths: int) -> Encoder:
 
 
 def _initial(rng, sides, widths) -> Encoder:
-    """Weights that keep the variance of a signal."""
-    layers = []
-    for side, given, found in zip(sides, widths[:-1], widths[1:], strict=True):
-        scale = (2 / (given * side**2)) ** 0.5
-        kernel = rng.normal(scale=scale, size=(side, side, given, found))
-        layers.append(Convolution(jnp.asarray(kernel, jnp.float32), jnp.zeros(found, jnp.float32)))
-    return tuple(layers)
+    return tuple(initial_layer(rng, *of) for of in zip(sides, widths[:-1], widths[1:], strict=True))
+
+
+def initial_layer(rng: np.random.Generator, side: int, given: int, found: int) -> Convolution:
+    """Random weights, of `given` channels to `found`, that keep the variance of a signal."""
+    scale = (2 / (given * side**2)) ** 0.5
+    kernel = rng.normal(scale=scale, size=(side, side, given, found))
+    return Convolution(jnp.asarray(kernel, jnp.float32), jnp.zeros(found, jnp.float32))
 
 
 def encode(encoder: Encoder, images: Float[Array, "n height width 3"]) -> Float[Array, "n h w d"]:
@@ -91,10 +99,7 @@ def _layered(layers, x, strides):
     # As a network of levels, in float32 everywhere.
     with jax.default_matmul_precision("highest"):
         for number, (layer, stride) in enumerate(zip(layers, strides, strict=True)):
-            x = (
-                convolution(rectified(x) if number else x, layer.kernel, stride, ((0, 0), (0, 0)))
-                + layer.bias
-            )
+            x = layer(rectified(x) if number else x, stride)
     return x
 
 

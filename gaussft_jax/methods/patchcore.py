@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from gaussft_jax.gaussian import enlarge, on_host
+from gaussft_jax.gaussian import on_host, resize
 from gaussft_jax.lowering import each
 from gaussft_jax.memory import coreset, nearest_distance, neighbour_weight
 from gaussft_jax.methods.method import Levels, Method, option, streamed
@@ -132,7 +132,7 @@ def patches(levels: Levels) -> Float[Array, "n h w c"]:
         float32 [n h w c]; outside of a level are zeros, the coarser is enlarged bilinearly.
     """
     fine, coarse = map(_averaged, resolutions(levels)[2:4])
-    return jnp.concatenate([fine, enlarge(coarse, *fine.shape[1:3])], -1)
+    return jnp.concatenate([fine, resize(coarse, *fine.shape[1:3])], -1)
 
 
 def _averaged(level: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:

@@ -1,10 +1,10 @@
 """Levels of several resolutions as one feature per location."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from gaussft_jax.gaussian import correlate
 from gaussft_jax.methods.method import Levels
 
 __all__ = ["pyramid", "resolutions", "smooth"]
@@ -46,23 +46,14 @@ def _repeated(level: Float[Array, "n h w c"], *sides: int) -> Float[Array, "n _y
     return level
 
 
-def smooth(maps: Float[Array, "n h w"], sigma: float = SIGMA) -> Float[Array, "n h w"]:
+def smooth(maps: Float[Array, "n h w *c"], sigma: float = SIGMA) -> Float[Array, "n h w *c"]:
     """Maps convolved with a Gaussian, mirrored at the border as SciPy's `gaussian_filter` does.
 
     Args:
-        maps: float32 [n h w].
+        maps: float32 [n h w] or [n h w c].
         sigma: standard deviation, locations; the kernel ends at four of them.
     """
     radius = int(4 * sigma + 0.5)
-    kernel = jnp.exp(-0.5 * jnp.square(jnp.arange(-radius, radius + 1) / sigma))
+    kernel = np.exp(-0.5 * np.square(np.arange(-radius, radius + 1) / sigma))
     kernel /= kernel.sum()
-    for axis in (1, 2):
-        pads = [(0, 0)] * 3
-        pads[axis] = (radius, radius)
-        padded = jnp.pad(maps, pads, mode="symmetric")
-        size = maps.shape[axis]
-        maps = sum(
-            weight * jax.lax.slice_in_dim(padded, shift, shift + size, axis=axis)
-            for shift, weight in enumerate(kernel)
-        )
-    return maps
+    return correlate(maps, kernel, kernel)

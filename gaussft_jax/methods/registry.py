@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, NamedTuple
 
+from gaussft_jax.methods.arnet import ARNet
 from gaussft_jax.methods.cutpaste import CutPaste
 from gaussft_jax.methods.deep_svdd import DeepSVDD
 from gaussft_jax.methods.differnet import DifferNet
@@ -17,6 +18,7 @@ from gaussft_jax.methods.ocsvm import OneClassSVM
 from gaussft_jax.methods.padim import PaDiM
 from gaussft_jax.methods.patch_svdd import PatchSVDD
 from gaussft_jax.methods.patchcore import PatchCore
+from gaussft_jax.methods.riad import RIAD
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
@@ -41,6 +43,8 @@ METHODS: dict[str, type[Method]] = {
         PatchSVDD,
         Triplet,
         CutPaste,
+        ARNet,
+        RIAD,
         Ensemble,
     )
 }

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from gaussft_jax.gaussian import enlarge, on_host
+from gaussft_jax.gaussian import on_host, resize
 from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.methods.encoder import (
     Convolution,
@@ -95,7 +95,7 @@ def _seen(levels: Levels) -> Levels:
     """The image, and the feature of stride 8 at each of its 8 x 8 pixels."""
     image, others = levels[0], levels[1:]
     h, w = (-(-length // 8) for length in image.shape[1:3])
-    return image, enlarge(resolutions(others)[2], h, w)
+    return image, resize(resolutions(others)[2], h, w)
 
 
 def _told(students, images) -> Float[Array, "k n h w d"]:

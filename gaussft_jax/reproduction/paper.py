@@ -56,10 +56,11 @@ _CUTPASTE = {
     "tune": True, "objective": "cutpaste", "learning_rate": 1e-4, "stopping": "fixed",
     "max_epochs": 30,
 }  # fmt: skip
-_SPADE, _PADIM, _GAUSSIAN_AD, _DIFFERNET, _US, _PATCH_SVDD, _TRIPLET = (
+_SPADE, _PADIM, _GAUSSIAN_AD, _DIFFERNET, _US, _PATCH_SVDD, _TRIPLET, _ARNET, _RIAD = (
     {"tune": False, "objective": objective}
     for objective in (
         "spade", "padim", "gaussian_ad", "differnet", "students", "patch_svdd", "triplet",
+        "arnet", "riad",
     )
 )  # fmt: skip
 
@@ -80,8 +81,8 @@ TABLES: Mapping[int, Table] = {
         (
             Row("GeoTrans", "Scratch", 67.2, 4.7),
             Row("GANomaly", "Scratch", 76.1, 1.6),
-            Row("ARNet", "Scratch", 83.9, 2.8),
-            Row("RIAD", "Scratch", 91.7, 1.8),
+            Row("ARNet", "Scratch", 83.9, 2.8, _ARNET, "its own"),
+            Row("RIAD", "Scratch", 91.7, 1.8, _RIAD, "its own"),
             Row("US", "Scratch", 87.7, 2.8, _US, "distilled ResNet-18"),
             Row("SPADE", "Frozen", 85.5, None, _SPADE, "wide-resnet50-2"),
             Row("Differnet", "Frozen", 94.7, 1.3, _DIFFERNET, "AlexNet"),
@@ -138,7 +139,7 @@ TABLES: Mapping[int, Table] = {
         "pixel_auroc",
         (
             Row("CAVGA-Ru", "Scratch", 89.0, None),
-            Row("RIAD", "Scratch", 94.2, 1.3),
+            Row("RIAD", "Scratch", 94.2, 1.3, _RIAD, "its own"),
             Row("VAE-Attention", "Scratch", 86.1, 2.3),
             Row("US", "Scratch", 93.9, 1.6, _US, "distilled ResNet-18"),
             Row("SPADE", "Frozen", 96.0, 0.9, _SPADE, "wide-resnet50-2"),

@@ -24,6 +24,7 @@ VARIANTS = {
     "patchcore": {"patchcore_neighbours": 3},
     "gaussian, local": {"gaussian": "local"},
     **{name: {f"{name}_epochs": 1} for name in ("students", "patch_svdd", "triplet")},
+    **{name: {f"{name}_epochs": 1} for name in ("arnet", "riad")},
 }
 
 

@@ -1,5 +1,8 @@
+import jax.numpy as jnp
 import numpy as np
+import pytest
 from PIL import Image
+from scipy import ndimage
 
 from gaussft_jax import gaussian as g
 
@@ -21,6 +24,27 @@ def test_anomaly_map_is_the_mean_of_bilinear_upsamplings(rng):
         for i in range(2)
     ]
     np.testing.assert_allclose(g.anomaly_map(maps, 30), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(9, 11), (40, 25), (21, 7)])
+def test_resizing_is_that_of_pillow(rng, height, width):
+    images = rng.random((2, 21, 17)).astype(np.float32)
+    found = g.resize(jnp.asarray(images), height, width)
+    expected = [
+        Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+        for image in images
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("lengths", [(3, 5), (1, 7), (21, 3)])
+def test_correlation_is_that_of_scipy(rng, lengths):
+    images = rng.normal(size=(2, 9, 6, 3)).astype(np.float32)
+    down, across = (rng.normal(size=length) for length in lengths)
+    found = g.correlate(jnp.asarray(images), down, across)
+    kernel = np.outer(down, across)[None, :, :, None]
+    expected = ndimage.correlate(np.float64(images), kernel, mode="reflect")
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_level_weights_give_each_level_the_same_spread(rng):

@@ -104,9 +104,7 @@ def test_tables_hold_mean_and_error_and_say_what_is_missing(tmp_path):
         if row["approach"] == "no training"
     )
     np.testing.assert_allclose([row["mean"], row["sem"]], [80, np.std([90, 70], ddof=1) / 2**0.5])
-    cells = (
-        f"no training | Frozen | vit-s16, there {B4} | 96.3 ± 1.1 | 80.0 ± 10.0 | 90.0 | 70.0"
-    )
+    cells = f"no training | Frozen | vit-s16, there {B4} | 96.3 ± 1.1 | 80.0 ± 10.0 | 90.0 | 70.0"
     assert f"| {cells} | 12 | measured |" in (tmp_path / "table2.md").read_text()
     assert "not run" in page.read_text()
 
