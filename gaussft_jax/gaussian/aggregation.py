@@ -106,8 +106,8 @@ def enlarge(
 
     Args:
         level: float32 [n h w] or [n h w c].
-        height: of the result, at least h.
-        width: of the result, at least w.
+        height: of the result; below h, weighted means of the rows that each new one covers.
+        width: of the result, likewise.
     """
     rows, columns = _interpolation(level.shape[1], height), _interpolation(level.shape[2], width)
     multiplied = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -118,9 +118,10 @@ def enlarge(
 @functools.cache
 def _interpolation(length: int, size: int) -> Float[np.ndarray, "size length"]:
     """The matrix that interpolates `length` values at `size` places, half-pixel centres."""
-    places = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
-    distances = np.abs(places[:, None] - np.arange(length))
-    return np.maximum(1 - distances, 0).astype(np.float32)
+    places = (np.arange(size) + 0.5) * length / size - 0.5
+    distances = np.abs(places[:, None] - np.arange(length)) / max(length / size, 1)
+    weights = np.maximum(1 - distances, 0)
+    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
 @jax.jit

@@ -4,6 +4,7 @@ from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD, hypersphere_loss, level_mask, pseudo_huber_map
+from gaussft_jax.methods.ganomaly import GANomaly
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune, mahalanobis_maps
 from gaussft_jax.methods.hsc import HSC
@@ -27,6 +28,7 @@ __all__ = [
     "DeepSVDD",
     "DifferNet",
     "Ensemble",
+    "GANomaly",
     "GaussianAD",
     "GaussianFineTune",
     "Levels",

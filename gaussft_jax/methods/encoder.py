@@ -1,7 +1,7 @@
-"""A small network of patches: what 32 x 32 pixels look like, as a few numbers."""
+"""Layers of small networks, and one of patches: what 32 x 32 pixels look like, as a few numbers."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -20,8 +20,10 @@ __all__ = [
     "cut",
     "dense",
     "encode",
+    "initial",
     "initial_dense",
     "initial_encoder",
+    "layered",
     "of_each",
     "rectified",
     "surrounded",
@@ -51,16 +53,22 @@ Encoder = tuple[Convolution, ...]
 def initial_encoder(rng: np.random.Generator, features: int) -> Encoder:
     """Random weights from patches of 3 channels to so many features."""
     sides, channels = zip(*_LAYERS, strict=True)
-    return _initial(rng, (*sides, 1), (3, *channels, features))
+    return initial(rng, (*sides, 1), (3, *channels, features))
 
 
 def initial_dense(rng: np.random.Generator, *widths: int) -> Encoder:
     """Random weights of layers that see one location alone; `widths` are those of what they see."""
-    return _initial(rng, (1,) * (len(widths) - 1), widths)
+    return initial(rng, (1,) * (len(widths) - 1), widths)
 
 
-def _initial(rng, sides, widths) -> Encoder:
-    """Weights that keep the variance of a signal."""
+def initial(rng: np.random.Generator, sides: Sequence[int], widths: Sequence[int]) -> Encoder:
+    """Random weights that keep the variance of a signal.
+
+    Args:
+        rng: draws them.
+        sides: of the layers' kernels, pixels.
+        widths: channels that the layers see, and at the end those that the last one makes.
+    """
     layers = []
     for side, given, found in zip(sides, widths[:-1], widths[1:], strict=True):
         scale = (2 / (given * side**2)) ** 0.5
@@ -79,22 +87,30 @@ def encode(encoder: Encoder, images: Float[Array, "n height width 3"]) -> Float[
     Returns:
         float32 [n h w d], h = (height - 32) // 8 + 1, w likewise.
     """
-    return _layered(encoder, images, _STRIDES)
+    return layered(encoder, images, _STRIDES)
 
 
 def dense(layers: Encoder, x: Float[Array, "n h w i"]) -> Float[Array, "n h w o"]:
     """What layers from `initial_dense` make of each location."""
-    return _layered(layers, x, (1,) * len(layers))
+    return layered(layers, x, (1,) * len(layers))
 
 
-def _layered(layers, x, strides):
+def layered(
+    layers: Encoder, x: Float[Array, "n h w i"], strides: Sequence[int], pad: int = 0
+) -> Float[Array, "n p q o"]:
+    """Convolutions one after the other, between which the signal is `rectified`.
+
+    Args:
+        layers: from `initial`, or learnt.
+        x: float32 [n h w i].
+        strides: of the layers, pixels.
+        pad: zeros around what each layer sees, pixels.
+    """
     # As a network of levels, in float32 everywhere.
     with jax.default_matmul_precision("highest"):
         for number, (layer, stride) in enumerate(zip(layers, strides, strict=True)):
-            x = (
-                convolution(rectified(x) if number else x, layer.kernel, stride, ((0, 0), (0, 0)))
-                + layer.bias
-            )
+            x = rectified(x) if number else x
+            x = convolution(x, layer.kernel, stride, ((pad, pad), (pad, pad))) + layer.bias
     return x
 
 

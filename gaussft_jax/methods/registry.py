@@ -7,6 +7,7 @@ from gaussft_jax.methods.deep_svdd import DeepSVDD
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD
+from gaussft_jax.methods.ganomaly import GANomaly
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune
 from gaussft_jax.methods.hsc import HSC
@@ -39,6 +40,7 @@ METHODS: dict[str, type[Method]] = {
         Students,
         PatchSVDD,
         Triplet,
+        GANomaly,
         Ensemble,
     )
 }

@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
@@ -45,3 +46,12 @@ def test_weights_of_the_levels(rng):
     alone = [g.anomaly_map((m,), 12) for m in maps]
     expected = np.mean([w * m for w, m in zip(weights, alone, strict=True)], 0)
     np.testing.assert_allclose(g.anomaly_map(maps, 12, weights), expected, rtol=1e-5)
+
+
+def test_smaller_maps_are_means_of_what_each_location_covers(rng):
+    level = jnp.asarray(rng.random((2, 33, 50, 3)), jnp.float32)
+    found = g.enlarge(level, 8, 40)
+    for i, channel in np.ndindex(2, 3):
+        image = Image.fromarray(np.asarray(level[i, :, :, channel]))
+        expected = image.resize((40, 8), Image.Resampling.BILINEAR)
+        np.testing.assert_allclose(found[i, :, :, channel], expected, atol=1e-5)
