@@ -7,6 +7,7 @@ from gaussft_jax.methods.fcdd import FCDD, hypersphere_loss, level_mask, pseudo_
 from gaussft_jax.methods.ganomaly import GANomaly
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune, mahalanobis_maps
+from gaussft_jax.methods.geotrans import GeoTrans
 from gaussft_jax.methods.hsc import HSC
 from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Levels, Maps, Method
@@ -18,8 +19,10 @@ from gaussft_jax.methods.registry import METHODS, OPTIONS, Option, create, flags
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
+from gaussft_jax.methods.vae import CAVGA, VAEAttention
 
 __all__ = [
+    "CAVGA",
     "FCDD",
     "HSC",
     "METHODS",
@@ -31,6 +34,7 @@ __all__ = [
     "GANomaly",
     "GaussianAD",
     "GaussianFineTune",
+    "GeoTrans",
     "Levels",
     "LocationFlow",
     "Maps",
@@ -42,6 +46,7 @@ __all__ = [
     "PatchSVDD",
     "Students",
     "Triplet",
+    "VAEAttention",
     "create",
     "flags",
     "hypersphere_loss",

@@ -14,6 +14,7 @@ from gaussft_jax.backbones.convolution import convolution
 
 __all__ = [
     "PATCH",
+    "SLOPE",
     "STRIDE",
     "Convolution",
     "Encoder",
@@ -37,7 +38,8 @@ STRIDE = 8
 
 _LAYERS = ((4, 16), (3, 32), (3, 64), (3, 64))  # sides of kernels, and channels
 _STRIDES = (2, 2, 2, 1, 1)  # so that 32 pixels become one location
-_SLOPE = 0.1
+SLOPE = 0.1
+"""Of what is `rectified`, where it is negative."""
 
 
 class Convolution(NamedTuple):
@@ -116,7 +118,7 @@ def layered(
 
 def rectified(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """A tenth of what is negative."""
-    return jnp.maximum(x, _SLOPE * x)
+    return jnp.maximum(x, SLOPE * x)
 
 
 def surrounded(

@@ -10,6 +10,7 @@ from gaussft_jax.methods.fcdd import FCDD
 from gaussft_jax.methods.ganomaly import GANomaly
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune
+from gaussft_jax.methods.geotrans import GeoTrans
 from gaussft_jax.methods.hsc import HSC
 from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Method, choices
@@ -20,6 +21,7 @@ from gaussft_jax.methods.patchcore import PatchCore
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
+from gaussft_jax.methods.vae import CAVGA, VAEAttention
 
 __all__ = ["METHODS", "OPTIONS", "Option", "create", "flags", "options_of"]
 
@@ -41,6 +43,9 @@ METHODS: dict[str, type[Method]] = {
         PatchSVDD,
         Triplet,
         GANomaly,
+        GeoTrans,
+        VAEAttention,
+        CAVGA,
         Ensemble,
     )
 }

@@ -5,11 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.serialization import to_state_dict
+from jax import lax
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.integrate import quad
+from scipy.stats import norm
 
 from gaussft_jax import methods
 from gaussft_jax.methods import autoencoder as a
-from gaussft_jax.methods import ganomaly
+from gaussft_jax.methods import ganomaly, vae
 
 
 def _once(images):
@@ -148,15 +151,112 @@ def test_ganomaly_scores_by_the_distance_of_codes(rng):
     np.testing.assert_allclose(good[0], np.abs(z - again).mean(), rtol=1e-3)
 
 
-@pytest.mark.parametrize("method", [methods.GANomaly(epochs=1)])
-def test_a_fit_can_be_repeated_kept_and_found_again(rng, method):
+def test_divergence_is_the_integral(rng):
+    mean, log_variance = rng.normal(size=(2, 3, 4))
+
+    def integrand(x, mean, std):
+        p, q = norm.pdf(x, mean, std), norm.pdf(x)
+        return p * np.log(p / q)
+
+    expected = [
+        sum(
+            quad(integrand, m - 9 * std, m + 9 * std, (m, std))[0]
+            for m, std in zip(mean[i], np.exp(log_variance[i] / 2), strict=True)
+        )
+        for i in range(3)
+    ]
+    found = vae.divergence(jnp.float32(mean), jnp.float32(log_variance))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def _vae(rng, latent=5):
+    coder, decoder = a.initial_coder(rng, 4, 2 * latent), a.initial_decoder(rng, 4, latent)
+    return vae.VAE(_biased(coder, rng), _biased(decoder, rng))
+
+
+def test_the_lower_bound(rng):
+    networks = _vae(rng)
+    images, noise = rng.normal(size=(2, 64, 64, 3)), rng.normal(size=(2, 5))
+    found = vae.negative_elbo(networks, jnp.float32(images), jnp.float32(noise))
+    for i, x in enumerate(images):
+        mean, log_variance = np.split(_code(networks.coder, x), 2)
+        made = _decoded(networks.decoder, mean + np.exp(log_variance / 2) * noise[i])
+        variance = np.exp(log_variance)
+        divergence = (mean**2 + variance - np.log(variance) - 1).sum() / 2
+        expected = np.square(x - made).sum() / 2 + divergence
+        np.testing.assert_allclose(found[i], expected / (64 * 64 * 3), rtol=1e-3)
+
+
+def _attention(coder, image):
+    """Of one image, by the gradients of one mean after the other."""
+
+    def convolved(x, layer, stride, pad):
+        pads = ((pad, pad), (pad, pad))
+        form = ("NHWC", "HWIO", "NHWC")
+        found = lax.conv_general_dilated(x, layer.kernel, (stride,) * 2, pads, None, None, form)
+        return found + layer.bias
+
+    def leaky(x):
+        return jnp.where(x < 0, x / 10, x)
+
+    def means(features):
+        x = features
+        for layer in coder[2:4]:
+            x = leaky(convolved(x, layer, 2, 1))
+        return convolved(x, coder[4], 1, 0)[0, 0, 0, :5]
+
+    features = image[None]
+    for layer in coder[:2]:
+        features = leaky(convolved(features, layer, 2, 1))
+    shares = jax.jacrev(means)(features).mean((1, 2, 3))
+    found = sum(jnp.maximum((features[0] * share).sum(-1), 0) for share in shares)
+    return found / len(shares)
+
+
+def test_attention_is_weighted_by_gradients(rng):
+    """And its own gradient, that of a loss of it, is the same as well."""
+    coder, images = _vae(rng).coder, jnp.asarray(rng.normal(size=(2, 64, 64, 3)), jnp.float32)
+    weights = jnp.asarray(rng.normal(size=(2, 16, 16)), jnp.float32)
+
+    def one_by_one(coder):
+        found = jnp.stack([_attention(coder, image) for image in images])
+        return (weights * found).sum(), found
+
+    def at_once(coder):
+        found = vae.attention(coder, images)
+        return (weights * found).sum(), found
+
+    (gradient, found), (reference, expected) = (
+        jax.jit(jax.grad(f, has_aux=True))(coder) for f in (at_once, one_by_one)
+    )
+    assert found.shape == (2, 16, 16) and (expected > 0).any()
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+    for x, y in zip(*map(jax.tree.leaves, (gradient, reference)), strict=True):
+        np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-4 * np.abs(y).max())
+
+
+def test_attention_is_to_cover_what_is_good(rng):
+    networks, images = _vae(rng, 32), jnp.asarray(rng.normal(size=(2, 64, 64, 3)), jnp.float32)
+    method, plain = methods.CAVGA(expansion=0.3), methods.VAEAttention()
+    key = jax.random.key(3)
+    found = method._loss(networks, images, key) - plain._loss(networks, images, key)
+    (maps,) = method.level_maps(networks, (images,))
+    (seen,) = plain.level_maps(networks, (images,))
+    np.testing.assert_allclose(maps, 1 - 1 / (1 + np.exp(-np.float64(seen))), rtol=1e-5)
+    np.testing.assert_allclose(found, 0.3 * maps.mean((1, 2)), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "method", [methods.GANomaly(epochs=1), methods.VAEAttention(1), methods.CAVGA(epochs=1)]
+)
+def test_a_fit_can_be_repeated_kept_and_found_again(rng, cls):
     """Of images larger than the networks'."""
-    training = _waves(rng, 4, 80)
+    method, training = cls(epochs=1), _waves(rng, 4, 80)
     first, second = (method.fit(_once(training)) for _ in range(2))
     jax.tree.map(np.testing.assert_array_equal, first, second)
     restored = method.restored(to_state_dict(first))
     assert jax.tree.structure(restored) == jax.tree.structure(first)
     jax.tree.map(np.testing.assert_array_equal, restored, first)
-    other = type(method)(epochs=1, seed=1).fit(_once(training))
+    other = cls(epochs=1, seed=1).fit(_once(training))
     pairs = zip(*map(jax.tree.leaves, (first, other)), strict=True)
     assert any(np.abs(x - y).max() > 0 for x, y in pairs)
