@@ -6,8 +6,10 @@ from gaussft_jax.methods.deep_svdd import DeepSVDD, norm_map
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD, hypersphere_loss, level_mask, pseudo_huber_map
+from gaussft_jax.methods.ganomaly import GANomaly
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune, mahalanobis_maps
+from gaussft_jax.methods.geotrans import GeoTrans
 from gaussft_jax.methods.hsc import HSC
 from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Levels, Maps, Method
@@ -20,8 +22,10 @@ from gaussft_jax.methods.riad import RIAD
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
+from gaussft_jax.methods.vae import CAVGA, VAEAttention
 
 __all__ = [
+    "CAVGA",
     "FCDD",
     "HSC",
     "METHODS",
@@ -33,8 +37,10 @@ __all__ = [
     "DeepSVDD",
     "DifferNet",
     "Ensemble",
+    "GANomaly",
     "GaussianAD",
     "GaussianFineTune",
+    "GeoTrans",
     "Levels",
     "LocationFlow",
     "Maps",
@@ -46,6 +52,7 @@ __all__ = [
     "PatchSVDD",
     "Students",
     "Triplet",
+    "VAEAttention",
     "create",
     "flags",
     "hypersphere_loss",

@@ -1,7 +1,7 @@
-"""A small network of patches: what 32 x 32 pixels look like, as a few numbers."""
+"""Layers of small networks, and one of patches: what 32 x 32 pixels look like, as a few numbers."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,15 +14,18 @@ from gaussft_jax.backbones.convolution import convolution
 
 __all__ = [
     "PATCH",
+    "SLOPE",
     "STRIDE",
     "Convolution",
     "Encoder",
     "cut",
     "dense",
     "encode",
+    "initial",
     "initial_dense",
     "initial_encoder",
     "initial_layer",
+    "layered",
     "of_each",
     "rectified",
     "surrounded",
@@ -36,7 +39,8 @@ STRIDE = 8
 
 _LAYERS = ((4, 16), (3, 32), (3, 64), (3, 64))  # sides of kernels, and channels
 _STRIDES = (2, 2, 2, 1, 1)  # so that 32 pixels become one location
-_SLOPE = 0.1
+SLOPE = 0.1
+"""Of what is `rectified`, where it is negative."""
 
 
 class Convolution(NamedTuple):
@@ -58,15 +62,22 @@ Encoder = tuple[Convolution, ...]
 def initial_encoder(rng: np.random.Generator, features: int) -> Encoder:
     """Random weights from patches of 3 channels to so many features."""
     sides, channels = zip(*_LAYERS, strict=True)
-    return _initial(rng, (*sides, 1), (3, *channels, features))
+    return initial(rng, (*sides, 1), (3, *channels, features))
 
 
 def initial_dense(rng: np.random.Generator, *widths: int) -> Encoder:
     """Random weights of layers that see one location alone; `widths` are those of what they see."""
-    return _initial(rng, (1,) * (len(widths) - 1), widths)
+    return initial(rng, (1,) * (len(widths) - 1), widths)
 
 
-def _initial(rng, sides, widths) -> Encoder:
+def initial(rng: np.random.Generator, sides: Sequence[int], widths: Sequence[int]) -> Encoder:
+    """Random weights of layers one after the other.
+
+    Args:
+        rng: draws them.
+        sides: of the layers' kernels, pixels.
+        widths: channels that the layers see, and at the end those that the last one makes.
+    """
     return tuple(initial_layer(rng, *of) for of in zip(sides, widths[:-1], widths[1:], strict=True))
 
 
@@ -87,25 +98,35 @@ def encode(encoder: Encoder, images: Float[Array, "n height width 3"]) -> Float[
     Returns:
         float32 [n h w d], h = (height - 32) // 8 + 1, w likewise.
     """
-    return _layered(encoder, images, _STRIDES)
+    return layered(encoder, images, _STRIDES)
 
 
 def dense(layers: Encoder, x: Float[Array, "n h w i"]) -> Float[Array, "n h w o"]:
     """What layers from `initial_dense` make of each location."""
-    return _layered(layers, x, (1,) * len(layers))
+    return layered(layers, x, (1,) * len(layers))
 
 
-def _layered(layers, x, strides):
+def layered(
+    layers: Encoder, x: Float[Array, "n h w i"], strides: Sequence[int], pad: int = 0
+) -> Float[Array, "n p q o"]:
+    """Convolutions one after the other, between which the signal is `rectified`.
+
+    Args:
+        layers: from `initial`, or learnt.
+        x: float32 [n h w i].
+        strides: of the layers, pixels.
+        pad: zeros around what each layer sees, pixels.
+    """
     # As a network of levels, in float32 everywhere.
     with jax.default_matmul_precision("highest"):
         for number, (layer, stride) in enumerate(zip(layers, strides, strict=True)):
-            x = layer(rectified(x) if number else x, stride)
+            x = layer(rectified(x) if number else x, stride, pad)
     return x
 
 
 def rectified(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """A tenth of what is negative."""
-    return jnp.maximum(x, _SLOPE * x)
+    return jnp.maximum(x, SLOPE * x)
 
 
 def surrounded(

@@ -9,8 +9,10 @@ from gaussft_jax.methods.deep_svdd import DeepSVDD
 from gaussft_jax.methods.differnet import DifferNet
 from gaussft_jax.methods.ensemble import Ensemble
 from gaussft_jax.methods.fcdd import FCDD
+from gaussft_jax.methods.ganomaly import GANomaly
 from gaussft_jax.methods.gaussian_ad import GaussianAD
 from gaussft_jax.methods.gaussian_fine_tune import GaussianFineTune
+from gaussft_jax.methods.geotrans import GeoTrans
 from gaussft_jax.methods.hsc import HSC
 from gaussft_jax.methods.location_flow import LocationFlow
 from gaussft_jax.methods.method import Method, choices
@@ -22,6 +24,7 @@ from gaussft_jax.methods.riad import RIAD
 from gaussft_jax.methods.spade import SPADE
 from gaussft_jax.methods.students import Students
 from gaussft_jax.methods.triplet import Triplet
+from gaussft_jax.methods.vae import CAVGA, VAEAttention
 
 __all__ = ["METHODS", "OPTIONS", "Option", "create", "flags", "options_of"]
 
@@ -45,6 +48,10 @@ METHODS: dict[str, type[Method]] = {
         CutPaste,
         ARNet,
         RIAD,
+        GANomaly,
+        GeoTrans,
+        VAEAttention,
+        CAVGA,
         Ensemble,
     )
 }

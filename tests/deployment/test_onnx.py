@@ -23,8 +23,12 @@ VARIANTS = {
     "spade": {"spade_neighbours": 3},
     "patchcore": {"patchcore_neighbours": 3},
     "gaussian, local": {"gaussian": "local"},
-    **{name: {f"{name}_epochs": 1} for name in ("students", "patch_svdd", "triplet")},
-    **{name: {f"{name}_epochs": 1} for name in ("arnet", "riad")},
+    **{
+        name: {f"{name}_epochs": 1}
+        for name, method in methods.METHODS.items()
+        if method.pixels is True
+    },
+    "geotrans": {},
 }
 
 
