@@ -28,7 +28,7 @@ from gaussft_jax.vicinity import vicinity
 class Exposed(methods.GaussianFineTune):
     """The paper's method, tuned with outlier exposure."""
 
-    exposure = True
+    exposure = 0.5
 
 
 def run(folder, parallelism):
@@ -42,8 +42,9 @@ def run(folder, parallelism):
     local = Scorer(backbone, methods.create("gaussian", gaussian="local"), 8)
     local_scores, _ = local.score(variables, local.fit(variables, images[:14]), images)
     recipe = training.Recipe(
-        learning_rate=1e-4, batch_size=4, max_epochs=3, stopping="fixed", redraw=True, l2_sp=0.1
-    )
+        learning_rate=1e-4, batch_size=4, max_epochs=3, stopping="fixed", redraw=True, l2_sp=0.1,
+        ewc=0.1,
+    )  # fmt: skip
     # Exposed to outliers, so that the draws of the training images are compared as well.
     tuner = training.Tuner(backbone, Exposed(), vicinity("cutout"), recipe, parallelism)
     task = training.Task(variables, references, images[:14], images[14:], jax.random.key(0))
