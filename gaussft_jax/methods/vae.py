@@ -35,15 +35,16 @@ class VAE(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class VAEAttention(Method):
-    """mean_i ReLU(sum_k a_ik F_k) at each location, a_ik = mean over locations of d mu_i / d F_k.
+    """mean_i ReLU(sum_k a_ik F_k) at each location, a_ik = sum over locations of d mu_i / d F_k.
 
     F_k are the rectified features of stride 4 of the encoder of a variational autoencoder, mu_i the
     latent means that it makes of them. It maximises the evidence lower bound of good images.
 
     Differences from the source. It draws a latent from the difference between an image's
     distribution and that of the good ones, and explains that; here all means of the image itself
-    are explained. Images have 64 x 64 pixels, the networks 5 layers of up to 128 channels instead
-    of a ResNet-18, and the decoder enlarges. Steps are of 4 images, Adam 1e-3.
+    are explained, and gradients are added over locations, not averaged. Images have 64 x 64 pixels,
+    the networks 5 layers of up to 128 channels instead of a ResNet-18, and the decoder enlarges.
+    Steps are of 4 images, Adam 1e-3.
 
     Attributes:
         epochs: over the training images.
@@ -138,9 +139,8 @@ def divergence(mean: Float[Array, "n d"], log_variance: Float[Array, "n d"]) -> 
 def attention(coder: Encoder, images: Float[Array, "n s s 3"]) -> Float[Array, "n h w"]:
     """mean_i ReLU(sum_k a_ik F_k) of each location, float32 [n h w]; see `VAEAttention`.
 
-    a_ik h w is by how much mu_i grows where F_k grows by 1 everywhere. That growth is followed
-    through the layers above F, beside the features themselves: as a derivative forwards, so that a
-    loss of it can be derived as well.
+    a_ik is by how much mu_i grows where F_k grows by 1 everywhere. That growth is followed through
+    the layers above F, beside the features themselves, so that a loss of it can be derived again.
     """
     features = rectified(halved(coder[:_SEEN], images))
     _, h, w, c = features.shape
@@ -151,7 +151,7 @@ def attention(coder: Encoder, images: Float[Array, "n s s 3"]) -> Float[Array, "
         growth = growth * jnp.where(x < 0, SLOPE, 1)[:, None]
         x = rectified(x)
     to_means = coder[-1].kernel[..., : coder[-1].bias.size // 2]
-    shares = jnp.einsum("nkpqc,pqci->nki", growth, to_means, precision="highest") / (h * w)
+    shares = jnp.einsum("nkpqc,pqci->nki", growth, to_means, precision="highest")
     found = jnp.einsum("nhwk,nki->nhwi", features, shares, precision="highest")
     return jnp.maximum(found, 0).mean(-1)
 

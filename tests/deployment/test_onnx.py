@@ -28,7 +28,7 @@ VARIANTS = {
         for name, method in methods.METHODS.items()
         if method.pixels is True
     },
-    "geotrans": {},
+    "geotrans": {"geotrans_epochs": 8},
 }
 
 
