@@ -9,32 +9,35 @@ from parity import CASES, GOLDENS, image, random_variables, sample
 from gaussft_jax.backbones import create, load_backbone
 
 
-def _variables(name):
+@pytest.fixture(
+    scope="module", params=CASES, ids=lambda case: "{}-{}-{}".format(*case), name="case"
+)
+def _case(request):
+    """What a network makes of an image: (name, height, width), backbone, variables, levels."""
+    name, height, width = request.param
     if "lite0" in name:
         backbone, variables = load_backbone(name)
-        return backbone, flatten_dict(variables, sep="/")
-    backbone = create(name)
-    return backbone, random_variables(backbone.shapes())
+        variables = flatten_dict(variables, sep="/")
+    else:
+        backbone = create(name)
+        variables = random_variables(backbone.shapes())
+    nested = unflatten_dict(variables, sep="/")
+    levels = jax.jit(backbone.levels)(nested, image(height, width))
+    return request.param, backbone, variables, levels
 
 
-def _levels(backbone, variables, height, width):
-    return jax.jit(backbone.levels)(unflatten_dict(variables, sep="/"), image(height, width))
-
-
-@pytest.mark.parametrize(("name", "height", "width"), CASES)
-def test_levels_equal_the_goldens(name, height, width):
-    levels = _levels(*_variables(name), height, width)
+def test_levels_equal_the_goldens(case):
+    (name, height, width), *_, levels = case
     golden = np.load(GOLDENS)[f"{name}-{height}x{width}"]
     np.testing.assert_allclose(sample(levels), golden, atol=1e-4)
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize(("name", "height", "width"), CASES)
-def test_levels_equal_pytorch(name, height, width):
+def test_levels_equal_pytorch(case):
     pytest.importorskip("torch", reason="torch is not installed: ./scripts/test --oracle")
     from oracles import torch_levels
 
-    backbone, variables = _variables(name)
-    expected = torch_levels(backbone, variables, image(height, width))
-    for ours, theirs in zip(_levels(backbone, variables, height, width), expected, strict=True):
+    (_, *sides), backbone, variables, levels = case
+    expected = torch_levels(backbone, variables, image(*sides))
+    for ours, theirs in zip(levels, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())

@@ -28,6 +28,15 @@ from gaussft_jax.vicinity import vicinity
 METHODS = {name: methods.create(name) for name in ("gaussian", "deep_svdd", "fcdd", "hsc")}
 
 
+def _shallow():
+    """Stem and head alone, which compile in a fraction of the time."""
+    module = EfficientNet(Specification(8, (), 16, 32, 0.0))
+    return load_backbone(Backbone("shallow", module, 32, (127.0,) * 3, (64.0,) * 3), "random")
+
+
+shallow = pytest.fixture(_shallow, scope="module", name="shallow")
+
+
 @functools.cache
 def _tuner(backbone, method="gaussian", scheme="cutout", **recipe):
     recipe = {"learning_rate": 1e-3, "batch_size": 4, "max_epochs": 5, **recipe}
@@ -71,13 +80,6 @@ def test_only_what_is_trainable_moves(tiny, stripes, tmp_path):
         assert all(same) == (module != "head")
 
 
-@pytest.fixture(scope="module")
-def shallow():
-    """Stem and head alone, which compile in a fraction of the time."""
-    module = EfficientNet(Specification(8, (), 16, 32, 0.0))
-    return load_backbone(Backbone("shallow", module, 32, (127.0,) * 3, (64.0,) * 3), "random")
-
-
 def test_adapters_move_the_kernels_that_join_channels(shallow, stripes, tmp_path, monkeypatch):
     """And are held back, by an information that is enormous here, as the loss tells."""
 
@@ -119,41 +121,43 @@ def test_penalties_hold_the_weights_back(shallow, stripes, tmp_path):
     assert norm(tuned(weight_decay=100.0)) < norm(free)
 
 
-def test_epochs_per_call_changes_nothing_and_one_compilation_serves_a_run(tiny, stripes, tmp_path):
-    tuner = _tuner(tiny[0], scheme="all", stopping="fixed")
-    single = _tune(tiny, stripes, tmp_path / "single", tuner=tuner)
+def test_epochs_per_call_changes_nothing_and_one_compilation_serves_a_run(
+    shallow, stripes, tmp_path
+):
+    tuner = _tuner(shallow[0], scheme="all", stopping="fixed")
+    single = _tune(shallow, stripes, tmp_path / "single", tuner=tuner)
     assert tuner.loop._cache_size() == 1
-    several = _tune(tiny, stripes, tmp_path / "several", tuner=tuner, epochs_per_call=250)
+    several = _tune(shallow, stripes, tmp_path / "several", tuner=tuner, epochs_per_call=250)
     assert tuner.loop._cache_size() == 1
     _same(single.history, several.history)
     _same(single.variables, several.variables)
 
 
 @pytest.mark.parametrize("redraw", [False, True])
-def test_the_best_state_is_kept_and_patience_ends_the_run(tiny, stripes, tmp_path, redraw):
-    tuned = _tune(tiny, stripes, tmp_path, max_epochs=40, patience=3, redraw=redraw)
+def test_the_best_state_is_kept_and_patience_ends_the_run(shallow, stripes, tmp_path, redraw):
+    tuned = _tune(shallow, stripes, tmp_path, max_epochs=40, patience=3, redraw=redraw)
     auroc = tuned.history.vicinity_auroc
     assert tuned.best_epoch == np.argmax(auroc)
     assert tuned.epochs == min(40, tuned.best_epoch + 3)
 
 
-def test_validation_loss_criterion_equals_the_loss_of_the_best_state(tiny, stripes, tmp_path):
+def test_validation_loss_criterion_equals_the_loss_of_the_best_state(shallow, stripes, tmp_path):
     recipe = {"stopping": "validation_loss", "pretrained_competes": False}
-    tuned = _tune(tiny, stripes, tmp_path, **recipe)
+    tuned = _tune(shallow, stripes, tmp_path, **recipe)
     losses = tuned.history.validation_loss[1:]
     assert tuned.best_epoch == np.argmin(losses) + 1
-    backbone, variables = tiny
+    backbone, variables = shallow
     references = Scorer(backbone, METHODS["gaussian"], 8).fit(variables, stripes[:14])
     levels = jax.jit(backbone.levels)(tuned.variables, stripes[14:])
     scores = image_score(METHODS["gaussian"].level_maps(references, levels))
     np.testing.assert_allclose(losses.min(), scores.mean(), rtol=1e-4)
 
 
-def test_standardised_levels_decide_the_vicinity_auroc(tiny, stripes, tmp_path):
+def test_standardised_levels_decide_the_vicinity_auroc(shallow, stripes, tmp_path):
     """With a still network it is that of the scorer's weighted scores of the same draws."""
     recipe = {"learning_rate": 0.0, "patience": 1, "level_weights": "standardised"}
-    tuned = _tune(tiny, stripes, tmp_path, **recipe)
-    backbone, variables = tiny
+    tuned = _tune(shallow, stripes, tmp_path, **recipe)
+    backbone, variables = shallow
     scorer = Scorer(backbone, METHODS["gaussian"], 8)
     references = scorer.fit(variables, stripes[:14])
     key, _ = jax.random.split(jax.random.key(0))
@@ -164,18 +168,18 @@ def test_standardised_levels_decide_the_vicinity_auroc(tiny, stripes, tmp_path):
     np.testing.assert_allclose(tuned.history.vicinity_auroc[0], expected, atol=1e-3)
 
 
-def test_the_pretrained_state_may_be_kept_out(tiny, stripes, tmp_path):
+def test_the_pretrained_state_may_be_kept_out(shallow, stripes, tmp_path):
     # With a still network no epoch can beat the pre-trained state.
     still = {"learning_rate": 0.0, "patience": 2}
-    assert _tune(tiny, stripes, tmp_path / "in", **still).best_epoch == 0
-    out = _tune(tiny, stripes, tmp_path / "out", pretrained_competes=False, **still)
+    assert _tune(shallow, stripes, tmp_path / "in", **still).best_epoch == 0
+    out = _tune(shallow, stripes, tmp_path / "out", pretrained_competes=False, **still)
     assert out.best_epoch == 1
 
 
-def test_loss_is_the_mean_over_real_images(tiny, stripes, tmp_path):
+def test_loss_is_the_mean_over_real_images(shallow, stripes, tmp_path):
     """With a still network the epoch's loss is that of all 14 images, padding left out."""
-    tuned = _tune(tiny, stripes, tmp_path, learning_rate=0.0, patience=2)
-    backbone, variables = tiny
+    tuned = _tune(shallow, stripes, tmp_path, learning_rate=0.0, patience=2)
+    backbone, variables = shallow
     scorer = Scorer(backbone, METHODS["gaussian"], 8)
     references = scorer.fit(variables, stripes[:14])
     scores, _ = scorer.score(variables, references, stripes[:14])
@@ -183,17 +187,17 @@ def test_loss_is_the_mean_over_real_images(tiny, stripes, tmp_path):
 
 
 def test_a_value_that_is_not_finite_stops_the_run_and_keeps_the_last_good_state(
-    tiny, stripes, tmp_path
+    shallow, stripes, tmp_path
 ):
     with pytest.raises(training.NotFiniteError, match=r"epoch \d+: the distances of level \d"):
-        _tune(tiny, stripes, tmp_path, learning_rate=1e30, stopping="fixed")
+        _tune(shallow, stripes, tmp_path, learning_rate=1e30, stopping="fixed")
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert np.isfinite(json.loads(lines[-1])["vicinity_auroc"])
     assert list((tmp_path / "checkpoint").iterdir())
 
 
-def test_metrics_hold_a_line_per_epoch(tiny, stripes, tmp_path):
-    tuned = _tune(tiny, stripes, tmp_path, stopping="fixed")
+def test_metrics_hold_a_line_per_epoch(shallow, stripes, tmp_path):
+    tuned = _tune(shallow, stripes, tmp_path, stopping="fixed")
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [0, 1, 2, 3, 4, 5]
     assert rows[0]["loss"] is None
@@ -204,11 +208,10 @@ def test_metrics_hold_a_line_per_epoch(tiny, stripes, tmp_path):
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-import conftest, jax, networks, numpy as np
+import conftest
 from gaussft_jax.training import checkpoints
 import orbax.checkpoint as ocp
 
-tiny, stripes = networks.small(), conftest.striped_images()
 saves = 0
 save = checkpoints.Checkpoints.save
 finalize = ocp.StandardCheckpointHandler.finalize
@@ -231,7 +234,7 @@ import importlib.util
 spec = importlib.util.spec_from_file_location("tuning_tests", {this!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-module._tune(tiny, stripes, {folder!r}, scheme="all", stopping="fixed")
+module._tune(module._shallow(), conftest.striped_images(), {folder!r}, stopping="fixed")
 """
 
 
@@ -255,29 +258,29 @@ def marked(key, image):
 
 # 14 images: three batches of 4 and one of 2, or as many batches as images.
 @pytest.mark.parametrize(("batch_size", "exposed"), [(4, 7), (1, 0)])
-def test_half_of_each_batch_is_exposed(tiny, stripes, tmp_path, batch_size, exposed):
-    history = _exposed(tiny, stripes, tmp_path, marked, batch_size=batch_size)
+def test_half_of_each_batch_is_exposed(shallow, stripes, tmp_path, batch_size, exposed):
+    history = _exposed(shallow, stripes, tmp_path, marked, batch_size=batch_size)
     assert history.loss[1] == exposed / 14
     assert history.validation_loss[1] == 0
 
 
-def test_exposure_leaves_the_validation_alone(tiny, stripes, tmp_path):
-    cutout, same = vicinity("cutout"), _tune(tiny, stripes, tmp_path / "same", "fcdd").history
-    history = _exposed(tiny, stripes, tmp_path / "other", cutout, marked)
+def test_exposure_leaves_the_validation_alone(shallow, stripes, tmp_path):
+    cutout, same = vicinity("cutout"), _tune(shallow, stripes, tmp_path / "same", "fcdd").history
+    history = _exposed(shallow, stripes, tmp_path / "other", cutout, marked)
     assert history.loss[1] == 0.5
     assert history.vicinity_auroc[0] == same.vicinity_auroc[0] > 0.55
 
 
 @pytest.mark.parametrize("when", ["training", "saving"])
-def test_a_killed_run_goes_on_to_the_same_numbers(tiny, stripes, tmp_path, when):
-    whole = _tune(tiny, stripes, tmp_path / "w", scheme="all", stopping="fixed")
+def test_a_killed_run_goes_on_to_the_same_numbers(shallow, stripes, tmp_path, when):
+    whole = _tune(shallow, stripes, tmp_path / "w", stopping="fixed")
     tests = str(Path(__file__).parents[1])
     script = KILLED.format(tests=tests, this=__file__, when=when, folder=str(tmp_path / "k"))
     killed = subprocess.run(
         [sys.executable, "-c", script], env=os.environ, capture_output=True, check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    resumed = _tune(tiny, stripes, tmp_path / "k", scheme="all", stopping="fixed")
+    resumed = _tune(shallow, stripes, tmp_path / "k", stopping="fixed")
     _same(resumed.history, whole.history)
     _same(resumed.variables, whole.variables)
 
