@@ -21,6 +21,13 @@ _STAGES = (
 
 def small() -> tuple[backbones.Backbone, backbones.Variables]:
     """The network, with levels of strides 2, 4, 8, 16 and 16, and its variables."""
-    module = backbones.EfficientNet(backbones.Specification(8, _STAGES, 16, 32, 0.0))
-    backbone = backbones.Backbone("small", module, 32, (127.0,) * 3, (64.0,) * 3)
+    return shallow("small", len(_STAGES))
+
+
+def shallow(
+    name: str = "shallow", stages: int = 0
+) -> tuple[backbones.Backbone, backbones.Variables]:
+    """Stem, so many stages, and head: without any it compiles in a fraction of the time."""
+    module = backbones.EfficientNet(backbones.Specification(8, _STAGES[:stages], 16, 32, 0.0))
+    backbone = backbones.Backbone(name, module, 32, (127.0,) * 3, (64.0,) * 3)
     return backbones.load_backbone(backbone, "random")

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import networks
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
@@ -10,12 +11,12 @@ from sklearn.covariance import LedoitWolf
 from sklearn.metrics import log_loss
 
 from gaussft_jax import configuration, methods, training
-from gaussft_jax.detector import Detector, Tuning, fit_model, tunable_part
+from gaussft_jax.detector import Tuning, fit_model, tunable_part
 from gaussft_jax.methods.cutpaste import Classes, classes, cross_entropy
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.vicinity import draw, vicinity
 
-RECIPE = training.Recipe(learning_rate=3e-3, max_epochs=40, stopping="fixed", draws_per_image=1)
+RECIPE = training.Recipe(learning_rate=5e-3, max_epochs=100, stopping="fixed", draws_per_image=1)
 
 
 @pytest.mark.parametrize("size", [32, 96])
@@ -47,9 +48,9 @@ def test_cross_entropy(rng):
 
 
 @pytest.fixture(scope="module")
-def fitted(tiny, tmp_path_factory):
+def fitted(tmp_path_factory):
     """Scorer, variables before, model and training images, ramps; tuned to what is pasted."""
-    backbone, variables = tiny
+    backbone, variables = networks.shallow(stages=1)
     # Through random weights little comes of an image; these make more of it.
     louder = {
         path: 1.9 * x if path.endswith("norm/scale") else x
@@ -69,7 +70,7 @@ def test_network_and_classifier_learn_together(fitted):
     _, before, model, _ = fitted
     # What sees nothing of the image has the entropy of the classes at best: 3, 2.5 and 2.5 of 8.
     assert entropy([3, 2.5, 2.5]) > 1.09
-    assert model.tuned.history.loss[-20:].mean() < 1.03
+    assert model.tuned.history.loss[-20:].mean() < 0.9
     assert jax.tree.map(np.shape, model.variables) == jax.tree.map(np.shape, before)
     moved = jax.tree.map(
         lambda x, y: not np.array_equal(x, y), before["params"], model.variables["params"]
@@ -89,12 +90,9 @@ def test_gaussians_are_those_of_the_tuned_features(fitted):
         np.testing.assert_allclose(np.square(found).ravel(), expected, rtol=2e-3)
 
 
-def test_an_ensemble_is_tuned_to_what_its_member_is(stripes, tiny):
+def test_an_ensemble_is_tuned_to_what_its_member_is():
     method = methods.create("ensemble", ensemble_members="padim,cutpaste,gaussian")
     assert tunable_part(method) == Classes(0)
-    recipe = RECIPE._replace(max_epochs=1)
-    detector = Detector.fit(stripes, method, *tiny, recipe=recipe)
-    assert np.isfinite(detector.predict(stripes[:2]).scores).all()
 
 
 def test_other_anomalies_are_refused():
