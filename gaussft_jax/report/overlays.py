@@ -149,7 +149,8 @@ def _candidates(name: str) -> Iterator[Path]:
 
 
 def _heat(map, low, high):
-    return np.clip((map - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
+    with np.errstate(over="ignore"):  # where both are one, all that is above is 1
+        return np.clip((map - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
 
 
 def _dilated(mask: Bool[np.ndarray, "s s"], radius: int) -> Bool[np.ndarray, "s s"]:

@@ -46,6 +46,16 @@ def test_a_constant_map_leaves_the_photograph(images):
     np.testing.assert_array_equal(heatmap_overlay(images[0], constant, 2.5, 2.5), images[0])
 
 
+def test_all_that_is_above_a_scale_of_one_value_is_hot(images):
+    """Also far above it, as log-likelihoods are."""
+    map = np.where(np.arange(images.shape[1])[:, None] < 5, -700, 700) * np.ones(images.shape[1])
+    above, hot = (
+        heatmap_overlay(images[0], np.float32(x), low, high)
+        for x, low, high in ((map, -700.0, -700.0), (map, -700.0, 700.0))
+    )
+    np.testing.assert_array_equal(above, hot)
+
+
 def test_outline_surrounds_the_mask_and_leaves_the_rest():
     photograph, mask = grey(90), np.zeros((S, S), bool)
     mask[10:15, 12:20] = True
