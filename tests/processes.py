@@ -4,6 +4,9 @@ import os
 import socket
 import subprocess
 
+LIMIT = 1200
+"""Seconds after which what a test waits for is taken to hang, on a busy machine as well."""
+
 
 class Run:
     """The processes of one run, each with `devices` devices; what they print goes to files.
@@ -34,7 +37,7 @@ class Run:
 
     def finish(self):
         try:
-            codes = [process.wait(timeout=300) for process in self.processes]
+            codes = [process.wait(timeout=LIMIT) for process in self.processes]
         finally:
             for process in self.processes:
                 process.kill()

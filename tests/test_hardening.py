@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from processes import LIMIT
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -29,7 +30,7 @@ def _start(parts, workdir, *changes, limit=None):
 
 
 def _end(process):
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=LIMIT)
     return process.returncode, out, err
 
 

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from conftest import HASTE
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from processes import LIMIT
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 # What is shown is of the same kind with less work.
@@ -62,7 +63,7 @@ def test_it_runs(path, tmp_path, monkeypatch):
         for given, less in LESS.items():
             cell.source = cell.source.replace(given, less)
     resources = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=600, resources=resources).execute()
+    nbclient.NotebookClient(notebook, timeout=LIMIT, resources=resources).execute()
     shown = _kinds(notebook)
     assert shown == kept
     assert any("image/png" in kind for cell in shown for kind in cell)

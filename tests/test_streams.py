@@ -10,11 +10,10 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from processes import LIMIT
 from serving.test_server import COMMAND
 
 from gaussft_jax import cli
-
-LIMIT = 300  # seconds
 
 
 class Predict:

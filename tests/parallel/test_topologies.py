@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import Run
+from processes import LIMIT, Run
 
 pytestmark = pytest.mark.distributed
 WORKER = Path(__file__).with_name("worker.py")
@@ -52,8 +52,8 @@ def test_other_topologies_give_the_same_numbers(one, show, tmp_path, how, proces
 @pytest.mark.slow
 def test_a_dead_process_ends_the_run_and_another_topology_goes_on(one, show, tmp_path):
     run = start(tmp_path, processes=2, killed="1")
-    assert run.processes[1].wait(timeout=300) == -signal.SIGKILL, run.logs[1].read_text()[-2000:]
-    assert run.processes[0].wait(timeout=300) not in (0, -signal.SIGKILL)
+    assert run.processes[1].wait(timeout=LIMIT) == -signal.SIGKILL, run.logs[1].read_text()[-2000:]
+    assert run.processes[0].wait(timeout=LIMIT) not in (0, -signal.SIGKILL)
     run.port.close()
     assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["3"]  # two epochs
     assert not (tmp_path / "result.npz").exists()

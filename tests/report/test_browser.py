@@ -8,6 +8,7 @@ from html import escape, unescape
 
 import numpy as np
 import pytest
+from processes import LIMIT
 
 from gaussft_jax.report import write_report
 
@@ -66,7 +67,7 @@ def look(html, folder):
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LIMIT,
         check=True,
     )
     title = re.search("<title>(.*?)</title>", done.stdout)[1]

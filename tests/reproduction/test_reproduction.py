@@ -26,11 +26,13 @@ from gaussft_jax.reproduction import (
 from gaussft_jax.reproduction.figures import representative
 
 B4 = "efficientnet-b4"
+pytestmark = pytest.mark.usefixtures("small_network")
 SCRIPT = Path(__file__).parents[2] / "scripts" / "reproduce"
 
 
 def _plan(parts, *tables, categories=("bolt",)):
     common = {"data.root": str(parts), "image_size": 64, "folds": (0,), "scoring_batch_size": 4}
+    common |= FIELDS
     return plan(tables, categories, common)
 
 
@@ -115,7 +117,7 @@ def _script(*arguments):
 
 
 @pytest.mark.parametrize("make", miniatures.EXPECTED)
-def test_a_category_of_any_layout_is_run(small_network, tmp_path, make):
+def test_a_category_of_any_layout_is_run(tmp_path, make):
     """As the script does it: found by its layout, run, its figures in results.csv."""
     category = Path(make(tmp_path))
     root, out = tmp_path / category.parent, tmp_path / "out"

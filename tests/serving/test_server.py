@@ -10,6 +10,7 @@ import urllib.request
 
 import httpx2
 import pytest
+from processes import LIMIT
 
 from gaussft_jax import cli
 
@@ -33,10 +34,10 @@ def test_it_serves_what_predict_says_until_ctrl_c(bolt_model, parts, tmp_path):
         with urllib.request.urlopen(f"{address}/health") as response:
             assert json.load(response) == {"status": "ok"}
         files = {"images": ("1.png", photograph.read_bytes())}
-        (image,) = httpx2.post(f"{address}/judge", files=files, timeout=120).json()["images"]
+        (image,) = httpx2.post(f"{address}/judge", files=files, timeout=LIMIT).json()["images"]
     finally:
         server.send_signal(signal.SIGINT)
-        out, err = server.communicate(timeout=120)
+        out, err = server.communicate(timeout=LIMIT)
     assert (server.returncode, out, err) == (0, "", "")
     assert cli.main(["predict", str(bolt_model), str(photograph), "--out", str(tmp_path)]) == 0
     line = json.loads((tmp_path / "predictions.jsonl").read_text("utf-8"))
