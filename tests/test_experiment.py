@@ -231,6 +231,8 @@ def test_every_method_finds_the_dents_frozen(parts, tmp_path, objective):
     assert mean["image_auroc"] == 1.0
     if objective in WHOLE_IMAGE:
         assert mean["aupro"] < 0.5
+    elif objective == "cutpaste":  # its level has 2 x 2 locations
+        assert mean["pixel_auroc"] > 0.6
     else:
         assert mean["pixel_auroc"] > 0.95 and mean["aupro"] > 0.9
 
