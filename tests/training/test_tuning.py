@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import networks
 import numpy as np
 import optax
 import pytest
@@ -17,7 +18,6 @@ from draws import drawn
 from sklearn.metrics import roc_auc_score
 
 from gaussft_jax import methods, training
-from gaussft_jax.backbones import Backbone, EfficientNet, Specification, load_backbone
 from gaussft_jax.gaussian import image_score
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import loop, tuning
@@ -28,13 +28,7 @@ from gaussft_jax.vicinity import vicinity
 METHODS = {name: methods.create(name) for name in ("gaussian", "deep_svdd", "fcdd", "hsc")}
 
 
-def _shallow():
-    """Stem and head alone, which compile in a fraction of the time."""
-    module = EfficientNet(Specification(8, (), 16, 32, 0.0))
-    return load_backbone(Backbone("shallow", module, 32, (127.0,) * 3, (64.0,) * 3), "random")
-
-
-shallow = pytest.fixture(_shallow, scope="module", name="shallow")
+shallow = pytest.fixture(networks.shallow, scope="module", name="shallow")
 
 
 @functools.cache
@@ -234,7 +228,7 @@ import importlib.util
 spec = importlib.util.spec_from_file_location("tuning_tests", {this!r})
 module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-module._tune(module._shallow(), conftest.striped_images(), {folder!r}, stopping="fixed")
+module._tune(module.networks.shallow(), conftest.striped_images(), {folder!r}, stopping="fixed")
 """
 
 
