@@ -15,7 +15,7 @@ from gaussft_jax.deployment import export_stablehlo
 from gaussft_jax.detector import Detector
 from gaussft_jax.evaluation import Calibration
 from gaussft_jax.network import Network
-from gaussft_jax.training.loop import make_optimiser
+from gaussft_jax.training.epoch import make_optimiser
 from gaussft_jax.training.parameters import split
 from gaussft_jax.training.state import INPUTS, Inputs, initial_state
 from gaussft_jax.vicinity import draw, vicinity

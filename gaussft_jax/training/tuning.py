@@ -15,8 +15,9 @@ from gaussft_jax.learning import NotFiniteError
 from gaussft_jax.methods import Method
 from gaussft_jax.parallel import REPLICATED
 from gaussft_jax.training.checkpoints import Checkpoints
+from gaussft_jax.training.epoch import make_optimiser
 from gaussft_jax.training.fisher import feature_spread, make_fisher
-from gaussft_jax.training.loop import finished, make_loop, make_optimiser
+from gaussft_jax.training.loop import finished, make_loop
 from gaussft_jax.training.metrics import write_metrics
 from gaussft_jax.training.parameters import REFERENCES, join, split
 from gaussft_jax.training.recipe import Recipe

@@ -56,16 +56,16 @@ def test_faster_settings_are_what_they_say(gradient, count, platform):
     assert sum("bf16" in line for line in halves) == count
 
 
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize("name", methods.METHODS)
-def test_distances_of_each_method(name, platform):
-    method = methods.create(name)
+def test_distances_of_each_method(name):
+    short = {flag: 1 for flag in methods.flags(name) if flag.endswith("_epochs")}
+    method = methods.create(name, **short)
     keys = jax.random.split(jax.random.key(0), 6)
     sizes = (16, 16, 8, 4, 2, 1)
     levels = tuple(jax.random.normal(k, (8, s, s, 3)) for k, s in zip(keys, sizes, strict=True))
     references = method.fit(lambda: iter([(levels, jnp.ones(8, bool))]))
-    lines = products(method.level_maps, references, levels, platform=platform)
-    assert not inexact(lines)
+    for platform in ("cuda", "tpu"):
+        assert not inexact(products(method.level_maps, references, levels, platform=platform))
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])

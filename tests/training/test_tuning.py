@@ -20,8 +20,9 @@ from sklearn.metrics import roc_auc_score
 from gaussft_jax import methods, training
 from gaussft_jax.gaussian import image_score
 from gaussft_jax.scoring import Scorer
-from gaussft_jax.training import loop, tuning
+from gaussft_jax.training import tuning
 from gaussft_jax.training.checkpoints import Checkpoints
+from gaussft_jax.training.epoch import penalty
 from gaussft_jax.training.state import initial_state
 from gaussft_jax.vicinity import vicinity
 
@@ -96,7 +97,7 @@ def test_the_penalty_is_the_sum_of_three(rng):
     recipe = training.Recipe(weight_decay=2.0, l2_sp=3.0, ewc=5.0)
     expected = np.sum(2 * w**2 + 3 * (w - w0) ** 2 + 5 * f * (w - w0) ** 2) / 2
     arrays = (jnp.asarray(x, jnp.float32) for x in (w, w0, f))
-    np.testing.assert_allclose(loop.penalty(*arrays, recipe), expected, rtol=1e-5)
+    np.testing.assert_allclose(penalty(*arrays, recipe), expected, rtol=1e-5)
 
 
 def test_penalties_hold_the_weights_back(shallow, stripes, tmp_path):
