@@ -118,7 +118,9 @@ def inpainted(
     """Images whose every pixel is inpainted from those of the other sets, float32 [n h w 3]."""
     removed = sets[..., None] == jnp.arange(_SETS)[:, None, None, None, None]
     found = jax.vmap(restored, (None, 0))(unet, images * ~removed)
-    return (found * removed).sum(0)
+    # One by one: JAX 0.10.2 on a CPU adds (found * removed).sum(0) wrongly from the third image on
+    # (https://github.com/jax-ml/jax/issues/39103).
+    return sum(of_set * mask for of_set, mask in zip(found, removed, strict=True))
 
 
 def inpainting_loss(

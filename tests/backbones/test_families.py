@@ -97,7 +97,7 @@ def test_folded_variables_give_the_same_levels(family, stripes, tiny):
     folded = backbone.module.folded(variables)
     levels = jax.jit(backbone.levels)
     for level, expected in zip(levels(folded, stripes), levels(variables, stripes), strict=True):
-        np.testing.assert_allclose(level, expected, rtol=1e-6, atol=1e-6)
+        assert np.abs(level - expected).max() <= 1e-6 * max(1, np.abs(expected).max())
     if family in ("resnet", "efficientnet"):  # which normalise by batches
         assert "batch_stats" not in folded
 

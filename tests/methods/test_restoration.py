@@ -186,8 +186,8 @@ def test_sets_are_disjoint_squares_that_cover_the_image(h, w):
 def test_what_is_inpainted_does_not_depend_on_what_was_there(rng):
     """Each pixel is the network's answer to an image without the pixels of its set."""
     net = unet.initial_unet(rng, 3)
-    images = rng.random((2, 16, 16, 3)).astype(np.float32)
-    sets = riad.disjoint_sets(jax.random.key(0), 16, 16)[1]
+    images = rng.random((4, 64, 64, 3)).astype(np.float32)  # as large and as many as in a step
+    sets = riad.disjoint_sets(jax.random.key(0), 64, 64)[1]
     found = np.asarray(jax.jit(riad.inpainted)(net, jnp.asarray(images), sets))
     for i in range(3):
         inside = np.asarray(sets == i)
