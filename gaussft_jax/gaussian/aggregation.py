@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
-from numpy.lib.stride_tricks import sliding_window_view
 
 __all__ = [
     "Aggregation",
@@ -112,7 +111,10 @@ def resize(
         width: of the result.
     """
     rows, columns = _interpolation(level.shape[1], height), _interpolation(level.shape[2], width)
-    return _both_ways(level, rows, columns)
+    # Two small matrix products: columns of h values by `rows`, rows of w values by `columns`.
+    multiplied = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+    last = jnp.moveaxis(level, (1, 2), (-2, -1))
+    return jnp.moveaxis(multiplied(multiplied(rows, last), columns.T), (-2, -1), (1, 2))
 
 
 def correlate(
@@ -127,16 +129,15 @@ def correlate(
         down: weights of rows, an odd number k.
         across: weights of columns, an odd number l.
     """
-    return _both_ways(
-        level, _correlation(level.shape[1], down), _correlation(level.shape[2], across)
-    )
-
-
-def _both_ways(level, rows, columns):
-    """Two small matrix products: columns of h values by `rows`, rows of w values by `columns`."""
-    multiplied = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-    last = jnp.moveaxis(level, (1, 2), (-2, -1))
-    return jnp.moveaxis(multiplied(multiplied(rows, last), columns.T), (-2, -1), (1, 2))
+    for axis, kernel in ((1, down), (2, across)):
+        size, radius = level.shape[axis], len(kernel) // 2
+        pads = [(radius, radius) if place == axis else (0, 0) for place in range(level.ndim)]
+        padded = jnp.pad(level, pads, mode="symmetric")
+        level = sum(
+            np.float32(weight) * lax.slice_in_dim(padded, shift, shift + size, axis=axis)
+            for shift, weight in enumerate(kernel)
+        )
+    return level
 
 
 @functools.cache
@@ -146,13 +147,6 @@ def _interpolation(length: int, size: int) -> Float[np.ndarray, "size length"]:
     distances = np.abs(places[:, None] - np.arange(length))
     weights = np.maximum(1 - distances / max(length / size, 1), 0)
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
-
-
-def _correlation(length: int, kernel: Float[np.ndarray, " k"]) -> Float[np.ndarray, "{length} _"]:
-    """The matrix that correlates `length` values with a kernel."""
-    radius = len(kernel) // 2
-    mirrored = np.pad(np.eye(length), ((radius, radius), (0, 0)), mode="symmetric")
-    return (sliding_window_view(mirrored, len(kernel), 0) @ kernel).astype(np.float32)
 
 
 @jax.jit

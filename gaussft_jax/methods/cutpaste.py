@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
 from gaussft_jax.gaussian import fit_gaussians, mahalanobis_map
-from gaussft_jax.methods.encoder import Convolution, dense, initial_dense
+from gaussft_jax.methods.encoder import dense, initial_dense
 from gaussft_jax.methods.gaussian_fine_tune import GAUSSIANS
 from gaussft_jax.methods.method import Method, option, streamed
 from gaussft_jax.methods.pooled import pooled
@@ -36,7 +36,6 @@ class Classes(Method):
     exposure: ClassVar[float] = 2 / 3
     anomalies: ClassVar[str] = "cutpaste"
     moves: ClassVar[bool] = True
-    parts: ClassVar = (Convolution,)
 
     seed: int = option(0, "cutpaste_seed", "of the weights of the classifier", 0)
 

@@ -51,28 +51,21 @@ _SVDD_FROZEN, _SVDD_TUNED, _FCDD = (
     {"tune": True, "objective": "deep_svdd"},
     {"tune": True, "objective": "fcdd"},
 )
-# The source takes SGD at 0.03, 256 epochs of 256 steps of 96 images, for a network of its own.
+# The source takes SGD at 0.03, 256 epochs of 256 steps of 96 images.
 _CUTPASTE = {
     "tune": True, "objective": "cutpaste", "learning_rate": 1e-4, "stopping": "fixed",
     "max_epochs": 30,
 }  # fmt: skip
-_SPADE, _PADIM, _GAUSSIAN_AD, _DIFFERNET, _US, _PATCH_SVDD, _TRIPLET, _ARNET, _RIAD = (
+(
+    _SPADE, _PADIM, _GAUSSIAN_AD, _DIFFERNET, _US, _PATCH_SVDD, _TRIPLET, _ARNET, _RIAD,
+    _GANOMALY, _GEOTRANS, _VAE, _CAVGA,
+) = (
     {"tune": False, "objective": objective}
     for objective in (
-        "spade", "padim", "gaussian_ad", "differnet", "students", "patch_svdd", "triplet",
-        "arnet", "riad",
+        "spade", "padim", "gaussian_ad", "differnet", "students", "patch_svdd", "triplet", "arnet",
+        "riad", "ganomaly", "geotrans", "vae_attention", "cavga",
     )
 )  # fmt: skip
-_GANOMALY, _GEOTRANS, _VAE, _CAVGA = (
-    {"tune": False, "objective": objective}
-    for objective in ("ganomaly", "geotrans", "vae_attention", "cavga")
-)
-
-
-_GANOMALY, _GEOTRANS, _VAE, _CAVGA = (
-    {"tune": False, "objective": objective}
-    for objective in ("ganomaly", "geotrans", "vae_attention", "cavga")
-)
 
 
 def _tuned(label: str, mean: float, sem: float, **config: Any) -> Row:

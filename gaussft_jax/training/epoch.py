@@ -170,9 +170,10 @@ class Epoch:
             _, losses, finite = self._judge(parameters, inputs, images, masks)
             return jnp.where(valid, losses, 0.0).sum(), finite
 
+        of_part = jax.value_and_grad(total, has_aux=True)
+
         def add(so_far, part):
-            found, gradient = jax.value_and_grad(total, has_aux=True)(parameters, *part)
-            loss, finite = found
+            (loss, finite), gradient = of_part(parameters, *part)
             return jax.tree.map(jnp.add, so_far, (loss, gradient)), finite
 
         zeros = jax.tree.map(jnp.zeros_like, (jnp.zeros(()), parameters))
