@@ -53,7 +53,7 @@ def _nothing_compiled_stays():
 
 @pytest.fixture(autouse=True)
 def _slow_tests_are_optimised(request, monkeypatch):
-    """Where real weights see many photographs, it is running that takes the time."""
+    """Where it is running that takes the time, as of many photographs."""
     marked = request.node.get_closest_marker
     if not marked("slow") or marked("distributed"):
         yield
@@ -96,7 +96,10 @@ def real_data() -> Path:
     """The folder of the real categories, or a skip where it is absent."""
     folder = Path(os.environ.get("GAUSSFT_DATA", REPOSITORY.parent / "shared" / "data"))
     if not (folder / "magnetic_tile").is_dir():
-        pytest.skip(f"no real photographs in {folder}; set GAUSSFT_DATA")
+        pytest.skip(
+            f"no real photographs in {folder}: set GAUSSFT_DATA to a folder with pill and "
+            "magnetic_tile in the MVTec AD layout (CONTRIBUTING.md)"
+        )
     return folder
 
 

@@ -14,13 +14,10 @@ from gaussft_jax.data import read_category, read_images, read_masks
 from gaussft_jax.evaluation import aupro, auroc, read_level_maps, read_scored
 from gaussft_jax.experiment import report_again, train_and_evaluate
 from gaussft_jax.gaussian import anomaly_map
-from gaussft_jax.methods import METHODS
 from gaussft_jax.vicinity import vicinity
 
 pytestmark = pytest.mark.usefixtures("small_network")
 LITE0 = {"backbone": "efficientnet-lite0", "weights": ""}
-# They say which image, not where.
-WHOLE_IMAGE = ("gaussian_ad", "hsc", "ocsvm", "differnet", "geotrans")
 
 
 def _config(root, category="bolt", **fields):
@@ -212,29 +209,6 @@ def test_what_a_fold_learns_is_kept_in_its_folder(parts, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt) as stopped:
         train_and_evaluate(config, tmp_path)
     assert stopped.value.args == (tmp_path / "fold1",)
-
-
-# From nothing, twelve images of stripes in any phase teach a U-Net too little in its epochs:
-# test_restoration.py has an easier pattern.
-@pytest.mark.parametrize("objective", [name for name in METHODS if name not in ("arnet", "riad")])
-def test_every_method_finds_the_dents_frozen(parts, tmp_path, objective):
-    config = _config(parts, folds=(0,), objective=objective, **LITE0)
-    results = train_and_evaluate(config, tmp_path)
-    assert results["method"] == objective
-    mean = results["mean"]
-    if objective == "patch_svdd":  # its larger patches are as large as these images
-        assert mean["image_auroc"] >= 0.8 and mean["pixel_auroc"] > 0.85
-        return
-    if objective in ("ganomaly", "vae_attention", "cavga"):  # 12 images teach little from nothing
-        assert mean["image_auroc"] > 0.5
-        return
-    assert mean["image_auroc"] == 1.0
-    if objective in WHOLE_IMAGE:
-        assert mean["aupro"] < 0.5
-    elif objective == "cutpaste":  # its level has 2 x 2 locations
-        assert mean["pixel_auroc"] > 0.6
-    else:
-        assert mean["pixel_auroc"] > 0.95 and mean["aupro"] > 0.9
 
 
 def test_brightness_does_not_find_the_dents(parts):

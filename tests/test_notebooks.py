@@ -15,6 +15,7 @@ LESS = {
     "EPOCHS = 8": "EPOCHS = 1",
     "SIZE = 128": "SIZE = 64",
     "draws_per_image=5": "draws_per_image=1",
+    'vicinity("all")': 'vicinity("cutout")',
 }
 
 

@@ -95,6 +95,7 @@ def test_a_part_that_lies_in_any_direction_is_fitted_to_in_all(alike, tmp_path):
     assert bad.maps[:, 28:36, 28:36].mean() > 2 * bad.maps[:, :12, :12].mean()
 
 
+@pytest.mark.slow
 def test_another_family_of_networks_is_set_up_saved_and_exported(alike, tmp_path):
     detector = Detector.fit(alike[:26], backbone="resnet18", weights="random", calibrate="none")
     assert detector.method.name == "ensemble" and not detector.set_up["any_direction"]

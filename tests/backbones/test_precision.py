@@ -8,7 +8,6 @@ import pytest
 from flax.traverse_util import flatten_dict
 from lowering import inexact, products
 
-from gaussft_jax import methods
 from gaussft_jax.backbones import DTYPES, load_backbone
 from gaussft_jax.methods import level_mask
 from gaussft_jax.vicinity import vicinity
@@ -54,18 +53,6 @@ def test_faster_settings_are_what_they_say(gradient, count, platform):
     assert sum(line.count("HIGH") == 2 for line in rounded) > count / 3
     halves = products(*gradient("bfloat16"), platform=platform)
     assert sum("bf16" in line for line in halves) == count
-
-
-@pytest.mark.parametrize("name", methods.METHODS)
-def test_distances_of_each_method(name):
-    short = {flag: 1 for flag in methods.flags(name) if flag.endswith("_epochs")}
-    method = methods.create(name, **short)
-    keys = jax.random.split(jax.random.key(0), 6)
-    sizes = (16, 16, 8, 4, 2, 1)
-    levels = tuple(jax.random.normal(k, (8, s, s, 3)) for k, s in zip(keys, sizes, strict=True))
-    references = method.fit(lambda: iter([(levels, jnp.ones(8, bool))]))
-    for platform in ("cuda", "tpu"):
-        assert not inexact(products(method.level_maps, references, levels, platform=platform))
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import openvino
 import pytest
 from networks import SMALL
 from PIL import Image
+from runtimes import assert_equal, runtimes
 
 from gaussft_jax import cli, methods
 from gaussft_jax.data import list_images, read_images, write_photographs
@@ -19,81 +19,19 @@ from gaussft_jax.deployment import export_onnx
 from gaussft_jax.detector import Detector
 from gaussft_jax.scoring import Scorer
 
-VARIANTS = {
-    "spade": {"spade_neighbours": 3},
-    "patchcore": {"patchcore_neighbours": 3},
-    "gaussian, local": {"gaussian": "local"},
-    **{
-        name: {f"{name}_epochs": 1}
-        for name, method in methods.METHODS.items()
-        if method.pixels is True
-    },
-}
-
-
-def _detector(network, method, images, models=1):
-    scorer = Scorer(network[0], method)
-    held_out = np.array_split(images, models + 1)
-    references = tuple(scorer.fit(network[1], images, lambda n: None) for images in held_out[:-1])
-    size = images.shape[1]
-    detector = Detector(scorer.network(network[1]), method, references, size)
-    return detector.calibrated(held_out[1:])
-
-
-def _runtimes(model):
-    """Each runtime as a function from an array to what the model says of it, by name."""
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    core = openvino.Core()
-    exactly = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(core.read_model(model), "CPU", exactly)
-    (given,) = session.get_inputs()
-
-    def onnx_runtime(images):
-        return dict(zip(names, session.run(None, {given.name: images}), strict=True))
-
-    def open_vino(images):
-        found = compiled(images)
-        return {name: found[name] for name in names}
-
-    return onnx_runtime, open_vino
-
-
-def _assert_equal(found, expected, alpha, close=1e-5):
-    n = len(found["score"])
-    for name, of in (("score", expected.scores), ("map", expected.maps)):
-        np.testing.assert_allclose(found[name], of[:n], rtol=1e-5, atol=close * np.abs(of).max())
-    np.testing.assert_allclose(found["p_value"], expected.p_values[:n], rtol=1e-6)
-    np.testing.assert_array_equal(found["defective"], expected.defective(alpha)[:n])
-
-
-@pytest.mark.parametrize("name", [*methods.METHODS, "gaussian, local"])
-def test_runtimes_equal_the_detector(tiny, stripes, rng, name):
-    method = methods.create(name.partition(",")[0], **VARIANTS.get(name, {}))
-    detector = _detector(tiny, method, stripes, models=2 if name == "gaussian" else 1)
-    alpha = detector.smallest_rate  # the p-value of the spoilt images, exactly
-    model = export_onnx(detector, alpha)
-    images = stripes[[0, 5, 11, 16, 21]]
-    images[:3] ^= rng.integers(0, [[[[2]]], [[[8]]], [[[8]]]], (3, 32, 32, 3), np.uint8)
-    images[3], images[4] = 255, 0
-    expected = detector.predict(images)
-    for run in _runtimes(model):
-        for n in (1, 3, 5):
-            # Its distances to a look-alike are differences of large squares.
-            _assert_equal(run(images[:n]), expected, alpha, 1e-4 if name == "spade" else 1e-5)
-    # Attention, of which CAVGA's score is what is left, follows large values.
-    assert expected.defective(alpha)[[0, 4]].tolist() == [False, name != "cavga"]
-
 
 @pytest.fixture(scope="module")
 def svdd(tiny, stripes):
-    return _detector(tiny, methods.create("deep_svdd"), stripes)
+    scorer = Scorer(tiny[0], methods.create("deep_svdd"))
+    references = scorer.fit(tiny[1], stripes[:12], lambda _: None)
+    detector = Detector(scorer.network(tiny[1]), scorer.method, (references,), 32)
+    return detector.calibrated([stripes[12:]])
 
 
 def test_without_calibration_there_is_no_decision(svdd, stripes):
     detector = dataclasses.replace(svdd, calibration=None)
     model = export_onnx(detector)
-    found = _runtimes(model)[0](stripes[:2])
+    found = runtimes(model)[0](stripes[:2])
     assert list(found) == ["score", "map"]
     np.testing.assert_allclose(found["score"], detector.predict(stripes[:2]).scores, rtol=1e-5)
     assert "false_alarm_rate" not in _metadata(model)
@@ -104,13 +42,13 @@ def test_without_calibration_there_is_no_decision(svdd, stripes):
 def test_photographs_are_resized_as_pillow_does(svdd, rng):
     model = export_onnx(svdd, resize=True)
     assert _metadata(model)["inputs"]["photographs"]["shape"] == ["B", "h", "w", 3]
-    runtimes = _runtimes(model)
+    both = runtimes(model)
     for h, w in ((96, 150), (131, 47), (20, 32)):
         smooth = map(Image.fromarray, rng.integers(0, 256, (2, 5, 5, 3), np.uint8))
         photographs = [image.resize((w, h), Image.Resampling.BICUBIC) for image in smooth]
         resized = [image.resize((32, 32), Image.Resampling.BILINEAR) for image in photographs]
         expected = svdd.predict(np.stack(resized))
-        for run in runtimes:
+        for run in both:
             found = run(np.stack(photographs))
             # A grey level here and there is another.
             np.testing.assert_allclose(found["score"], expected.scores, rtol=5e-3)
@@ -185,8 +123,8 @@ def test_a_detector_that_set_itself_up(tmp_path):
     tests = sorted((folder / "test").rglob("*.png"))[::5]
     detector = Detector.fit(good)
     images = read_images(tests, 224, progress=False)
-    for run in _runtimes(export_onnx(detector)):
-        _assert_equal(run(images), detector.predict(images), detector.calibration.rate())
+    for run in runtimes(export_onnx(detector)):
+        assert_equal(run(images), detector.predict(images), detector.calibration.rate())
 
 
 def _metadata(model):

@@ -48,6 +48,7 @@ def test_clusters_of_unequal_density():
     assert len(set(chosen)) == 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "d"), [(800, 3), (6000, 4)])
 def test_ties_go_to_the_first_row(n, d):
     # Whole numbers about a mean of exactly zero: all distances are exact, and most are tied.

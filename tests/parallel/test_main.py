@@ -13,7 +13,7 @@ from processes import Run
 from gaussft_jax.evaluation import read_scored
 
 pytestmark = pytest.mark.distributed
-CONFIG = Path(__file__).parents[2] / "configs" / "frozen.py"
+CONFIG = Path(__file__).parents[1] / "small_config.py"
 FLAGS = ("--coordinator", "--processes", "--process_id")
 
 
@@ -22,7 +22,7 @@ def _run(root, folder, processes):
     command = [
         sys.executable, "-m", "gaussft_jax.main", f"--config={CONFIG}:bolt",
         f"--workdir={folder / 'run'}", f"--config.data.root={root}",
-        "--config.image_size=64", "--config.folds=(0,)",
+        "--config.folds=(0,)",
     ]  # fmt: skip
 
     def of_process(others):
