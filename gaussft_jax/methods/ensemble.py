@@ -113,13 +113,13 @@ class Ensemble(Method):
         def fitted(member: Method) -> Any:
             if member in kept:
                 return kept[member]
-            seen = self._stream(member, batches)
+
+            def seen() -> Batches:
+                return ((self.seen(member, levels), valid) for levels, valid in batches())
+
             return member.fit(seen, folder=folder) if member.learns else member.fit(seen)
 
         return tuple(map(fitted, self.members))
-
-    def _stream(self, member: Method, batches: Callable[[], Batches]) -> Callable[[], Batches]:
-        return lambda: ((self.seen(member, levels), valid) for levels, valid in batches())
 
     def seen(self, member: Method, levels: Levels) -> Levels:
         """What a member sees: not the image that another one asked for."""

@@ -88,12 +88,13 @@ def write_report(
     judged = None
     if p_values is not None and len(set(scored.defective.tolist())) == 2:
         judged = json.dumps(list(zip(p_values.tolist(), scored.defective.tolist(), strict=True)))
+    by_defect = [fold["by_defect"] for fold in results["folds"] if "by_defect" in fold]
     text = page.render(
         results=results,
         notes=results.get("notes", {}),
         metrics=_columns(_METRICS, results["folds"]),
         counters=_columns(_COUNTERS, results["folds"]),
-        defects=_by_defect(results["folds"]),
+        defects=summarise(by_defect) if by_defect else {},
         counts=Counter(scored.labels),
         good=GOOD,
         fold=fold,
@@ -127,11 +128,6 @@ def _pretty(tree: Any) -> str:
 
 def _columns(names: Mapping[str, str], folds: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {key: name for key, name in names.items() if any(key in fold for fold in folds)}
-
-
-def _by_defect(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    tables = [fold["by_defect"] for fold in folds if "by_defect" in fold]
-    return summarise(tables) if tables else {}
 
 
 def _plots(scored: Scored, histories: Sequence[Mapping[str, Any]]) -> list[_Plot]:

@@ -37,28 +37,23 @@ def write_tables(
         The HTML page.
     """
     out = Path(out)
-    tables = {number: _fill(TABLES[number], out, categories) for number in numbers}
-    for number, records in tables.items():
+    columns, tables = _columns(categories), []
+    for number in dict.fromkeys(numbers):
         table = TABLES[number]
-        columns, rows = _columns(categories), [_cells(record, categories) for record in records]
+        records = [_record(row, table.metric, out, categories) for row in table.rows]
+        rows = [_cells(record, categories) for record in records]
+        tables.append((number, table, rows))
         write_text(out / f"table{number}.md", _markdown(number, table, columns, rows))
         write_csv(out / f"table{number}.csv", [columns, *rows])
         described = {"table": number, "title": table.title, "metric": table.metric}
         write_json(out / f"table{number}.json", {**described, "rows": records})
     page = template(Path(__file__).with_name("tables.html.j2")).render(
-        columns=_columns(categories),
-        tables=[
-            (number, TABLES[number], [_cells(record, categories) for record in records])
-            for number, records in tables.items()
-        ],
+        columns=columns,
+        tables=tables,
         figures={title: path.name for title, path in (figures or {}).items()},
     )
     write_text(out / "tables.html", page)
     return out / "tables.html"
-
-
-def _fill(table: Table, out: Path, categories: Sequence[str]) -> list[dict[str, Any]]:
-    return [_record(row, table.metric, out, categories) for row in table.rows]
 
 
 def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict[str, Any]:
@@ -72,10 +67,10 @@ def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict
     }
     if row.config is None:
         return record | {"status": "quoted", "categories": {}, "mean": None, "sem": None}
-    runs = {
-        category: _run(out / "runs" / name_of(row.config) / category / "results.json")
-        for category in categories
-    }
+    folder = out / "runs" / name_of(row.config)
+    paths = {category: folder / category / "results.json" for category in categories}
+    # None where a run is not finished.
+    runs = {name: read_json(path) if path.exists() else None for name, path in paths.items()}
     values = {category: _percent(run, metric) for category, run in runs.items()}
     missing = sum(value is None for value in values.values())
     mean, sem = (None, None) if missing else mean_and_sem(list(values.values()))
@@ -88,11 +83,6 @@ def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict
         seconds = [fold["seconds"] for run in finished for fold in run["folds"]]
         record["seconds"] = sum(seconds) / len(seconds)
     return record | {"status": status, "categories": values, "mean": mean, "sem": sem}
-
-
-def _run(path: Path) -> dict[str, Any] | None:
-    """What results.json holds; None where the run is not finished."""
-    return read_json(path) if path.exists() else None
 
 
 def _percent(run: dict[str, Any] | None, metric: str) -> float | None:
