@@ -8,14 +8,7 @@ from jaxtyping import Bool, Float
 
 from gaussft_jax.data import Category, Region, read_full_masks, read_masks, read_regions
 from gaussft_jax.detector import Detector, map_at
-from gaussft_jax.evaluation import (
-    HEADLINES,
-    Scored,
-    evaluate,
-    intervals,
-    overlap,
-    summarise,
-)
+from gaussft_jax.evaluation import HEADLINES, Scored, evaluate, intervals, overlap, summarise
 from gaussft_jax.network import Images
 from gaussft_jax.versions import versions
 

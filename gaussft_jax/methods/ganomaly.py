@@ -11,13 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import resize
-from gaussft_jax.methods.autoencoder import (
-    code,
-    decoded,
-    halved,
-    initial_coder,
-    initial_decoder,
-)
+from gaussft_jax.methods.autoencoder import code, decoded, halved, initial_coder, initial_decoder
 from gaussft_jax.methods.encoder import Convolution, Encoder
 from gaussft_jax.methods.learner import Learner
 from gaussft_jax.methods.method import option
