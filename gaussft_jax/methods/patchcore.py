@@ -49,19 +49,14 @@ class PatchCore(Method):
     name: ClassVar[str] = "patchcore"
     parts: ClassVar = (Bank,)
 
-    fraction: float = option(0.1, "patchcore_fraction", "fraction of the patches to keep")
+    fraction: float = option(
+        0.1, "patchcore_fraction", "fraction of the patches to keep", share=True
+    )
     most: int = option(0, "patchcore_most", "keep at most so many patches, 0 for any number", 0)
     neighbours: int = option(
         1, "patchcore_neighbours", "bank patches around the nearest that weigh the score", 1
     )
     seed: int = option(0, "patchcore_seed", "of the patch that is chosen first", 0)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 < self.fraction <= 1:
-            raise ValueError(
-                f"patchcore_fraction={self.fraction}; choose a number above 0, at most 1"
-            )
 
     def fit(self, batches):
         rng, rows, lots, total = np.random.default_rng(self.seed), [], [], 0
