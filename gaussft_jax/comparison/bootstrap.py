@@ -41,10 +41,11 @@ def paired_difference(
 ) -> Difference:
     """Image AUROC of `second` less that of `first`, with a paired, stratified bootstrap interval.
 
-    The AUROC of several folds is the mean of theirs. A resample draws as many good images from the
-    good ones, and defective from the defective ones, with replacement, and gives both sides the
-    same (`evaluation.resampled_auroc`). The interval goes from the 2.5 % to the 97.5 % quantile of
-    the differences of 2000 resamples.
+    An AUROC is the mean over pairs of a defective image i and a good one j of
+    [s_i > s_j] + [s_i = s_j] / 2, and that of several folds the mean of theirs. A resample draws as
+    many good images from the good ones, and defective from the defective ones, with replacement,
+    and gives both sides the same: a pair counts as often as both its images were drawn. The
+    interval goes from the 2.5 % to the 97.5 % quantile of the differences of 2000 resamples.
 
     Args:
         first: image scores of each fold, [f n], distance.
@@ -59,7 +60,7 @@ def paired_difference(
         np.mean([resampled_auroc(fold, defective, draws) for fold in folds], axis=0)
         for folds in (second, first)
     )
-    value, *resampled = aurocs - others
+    differences = aurocs - others
     # What cancels in all resamples must not be a win by the last bit.
-    ends = (0.0 if abs(end) < 1e-12 else end for end in interval(np.array(resampled)))
-    return Difference(float(value), *ends)
+    ends = (0.0 if abs(end) < 1e-12 else end for end in interval(differences[1:]))
+    return Difference(float(differences[0]), *ends)

@@ -55,12 +55,12 @@ def make_loop(
     """
     seen = dataclasses.replace(backbone, pixels=method.pixels)
     expose = vicinity(method.anomalies) if method.anomalies else exposure or augment
-    work = Epoch(seen, method, augment, expose, recipe)
+    epoch = Epoch(seen, method, augment, expose, recipe)
 
     def loop(state, inputs, until):
         return lax.while_loop(
             lambda state: (state.epoch < until) & ~finished(state, recipe),
-            lambda state: work.advance(state, inputs),
+            lambda state: epoch.advance(state, inputs),
             state,
         )
 
