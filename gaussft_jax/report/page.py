@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,7 +83,8 @@ def write_report(
         level_maps: distances of each level, for the images of `shown`, by their index.
     """
     here = Path(__file__).parent
-    page = template(here / "page.html.j2", percent=_percent, number=_number, pretty=_pretty)
+    pretty = partial(json.dumps, indent=2, ensure_ascii=False)
+    page = template(here / "page.html.j2", percent=_percent, number=_number, pretty=pretty)
     low, high = map_range(scored)
     script = SCRIPT.read_text(encoding="utf-8")
     judged = None
@@ -120,10 +122,6 @@ def _number(x: float | int | None) -> str:
     if x is None:
         return "-"
     return f"{x:#.4g}" if isinstance(x, float) and abs(x) < 1000 else f"{x:,.0f}"
-
-
-def _pretty(tree: Any) -> str:
-    return json.dumps(tree, indent=2, ensure_ascii=False)
 
 
 def _columns(names: Mapping[str, str], folds: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -37,7 +37,8 @@ def write_tables(
         The HTML page.
     """
     out = Path(out)
-    columns, tables = _columns(categories), []
+    first = ["approach", "features", "network", "paper", "here"]
+    columns, tables = [*first, *categories, "s a fold", "status"], []
     for number in dict.fromkeys(numbers):
         table = TABLES[number]
         records = [_record(row, table.metric, out, categories) for row in table.rows]
@@ -96,10 +97,6 @@ def _network(row: Row, run: dict[str, Any]) -> str:
     own = METHODS[row.config.get("objective", run["method"])].pixels
     here = "a small one of its own" if own else run["backbone"]
     return here if here == row.network else f"{here}, there {row.network}"
-
-
-def _columns(categories: Sequence[str]) -> list[str]:
-    return ["approach", "features", "network", "paper", "here", *categories, "s a fold", "status"]
 
 
 def _cells(record: dict[str, Any], categories: Sequence[str]) -> list[str]:
