@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from flax.traverse_util import flatten_dict
 from ml_collections import ConfigDict
@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from gaussft_jax.backbones import DTYPES, NETWORKS, create
 from gaussft_jax.data import AUTO, LAYOUTS
 from gaussft_jax.methods import METHODS, OPTIONS
-from gaussft_jax.training import Recipe
+from gaussft_jax.training.recipe import LevelWeights, Recipe, Stopping
 from gaussft_jax.vicinity import vicinity
 
 __all__ = ["CHOICES", "check", "default_config", "differences"]
@@ -25,8 +25,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     **{name: option.choices for name, option in OPTIONS.items() if option.choices},
     "vicinity": _SCHEMES,
     "exposure": ("", *_SCHEMES),
-    "stopping": ("vicinity", "fixed", "validation_loss"),
-    "level_weights": ("equal", "standardised"),
+    "stopping": get_args(Stopping),
+    "level_weights": get_args(LevelWeights),
     "evaluate_at": ("image_size", "original"),
     "parallelism": ("jit", "pmap"),
 }

@@ -10,22 +10,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from filelock import FileLock, Timeout
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from ml_collections import ConfigDict
 
 from gaussft_jax import configuration, methods, parallel
 from gaussft_jax.backbones import LevelStore, load_backbone
-from gaussft_jax.data import (
-    ImageFile,
-    Region,
-    folds,
-    read_category,
-    read_full_masks,
-    read_images,
-    read_masks,
-    read_regions,
-    source,
-)
+from gaussft_jax.data import ImageFile, folds, read_category, read_images, source
 from gaussft_jax.detector import Detector, Model, Tuning, fit_model, tunable_part
 from gaussft_jax.evaluation import (
     Scored,
@@ -37,7 +27,7 @@ from gaussft_jax.evaluation import (
 from gaussft_jax.files import check_apart, check_folder, check_own, read_json, write_json
 from gaussft_jax.methods import Method
 from gaussft_jax.report import shown, write_overlays, write_report
-from gaussft_jax.results import measure, results_of
+from gaussft_jax.results import Truth, measure, read_truth, results_of
 from gaussft_jax.scoring import Scorer
 from gaussft_jax.training import Recipe, Tuner, read_metrics
 from gaussft_jax.vicinity import vicinity
@@ -46,19 +36,11 @@ __all__ = ["check_workdir", "make_method", "report_again", "train_and_evaluate"]
 
 
 class _Photographs(NamedTuple):
-    """A category in memory, each process with its share of the images.
-
-    Masks, bool [m s s], and regions are None where there are none. Full masks are as large as the
-    photographs; None where pixels are counted at the size of the network, or without masks.
-    """
+    """A category in memory, each process with its share of the images."""
 
     train: parallel.Share
     test: parallel.Share
-    masks: Bool[np.ndarray, "m s s"] | None
-    full_masks: tuple[Bool[np.ndarray, "_ _"], ...] | None
-    regions: tuple[tuple[Region, ...], ...] | None
-    names: tuple[str, ...]
-    labels: tuple[str, ...]
+    truth: Truth
     size: int
 
 
@@ -219,15 +201,10 @@ def _read(config: ConfigDict, size: int) -> _Photographs:
         )
     for note in category.notes if parallel.is_primary() else ():
         print(note, file=sys.stderr)
-    original = config.evaluate_at == "original"
     return _Photographs(
         _read_share(category.train, size, "read training images"),
         _read_share([image.path for image in category.test], size, "read test images"),
-        read_masks(category.test, size),
-        read_full_masks(category.test) if original else None,
-        read_regions(category, None if original else size),
-        tuple(image.name for image in category.test),
-        tuple(image.label for image in category.test),
+        read_truth(category, size, config.evaluate_at),
         size,
     )
 
@@ -267,15 +244,7 @@ def _run_fold(
     )  # fmt: skip
     if not config.tune and model.level_weights is None:  # else the validation images chose
         detector = detector.calibrated([validation])
-    measured = measure(
-        detector,
-        photographs.test,
-        photographs.names,
-        photographs.labels,
-        photographs.masks,
-        photographs.regions,
-        photographs.full_masks,
-    )
+    measured = measure(detector, photographs.test, *photographs.truth)
     record = {"fold": fold, **_described(model), **measured.metrics}
     notes = measured.notes
     if model.tuned is None:
@@ -318,7 +287,7 @@ def _show(
 ) -> None:
     """The report and the overlays, of a fold that was just scored or that left its maps on disk."""
     folder = workdir / f"fold{fold}"
-    scored = scored or read_scored(folder, photographs.masks)
+    scored = scored or read_scored(folder, photographs.truth.masks)
     write_overlays(workdir / "overlays", images, scored, shown(scored))
     histories = []
     for record in results["folds"] if results["tuned"] else ():

@@ -26,11 +26,6 @@ OfLevels = Callable[..., tuple[Array, ...]]
 
 Progress = Callable[[int], object]
 
-
-def _unseen(images: int) -> None:
-    pass
-
-
 _CACHED_PIXELS = 2 * 224 * 224
 
 
@@ -53,7 +48,7 @@ class Network:
     batch_size: int = 0
     store: LevelStore | None = None
 
-    def batches(self, images: Images, progress: Progress = _unseen) -> Batches:
+    def batches(self, images: Images, progress: Progress = lambda count: None) -> Batches:
         """The levels of all images, batch by batch, and which images do not only fill up.
 
         Args:
@@ -171,8 +166,11 @@ def few_at_a_time(
     """
     n = images.shape[0]
     if not isinstance(n, int):  # exported for any number of images and any platform
-        each = functools.partial(lax.map, lambda image: jax.tree.map(_first, function(image[None])))
-        return by_platform(images, cpu=each, default=function)
+
+        def alone(image):
+            return jax.tree.map(lambda x: x[0], function(image[None]))
+
+        return by_platform(images, cpu=functools.partial(lax.map, alone), default=function)
     step = images_at_once(n, images.shape[1])
     if step == n:
         return function(images)
@@ -189,10 +187,6 @@ def few_at_a_time(
     zeros = jax.tree.map(lambda x: jnp.zeros((n, *x.shape[1:]), x.dtype), shapes)
     steps = n // step if valid is None else -(-valid.sum() // step)
     return lax.fori_loop(0, steps, body, zeros)
-
-
-def _first(x):
-    return x[0]
 
 
 @functools.cache

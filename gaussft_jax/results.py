@@ -6,23 +6,46 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from gaussft_jax.data import Region
+from gaussft_jax.data import Category, Region, read_full_masks, read_masks, read_regions
 from gaussft_jax.detector import Detector, map_at
-from gaussft_jax.evaluation import (
-    HEADLINES,
-    Scored,
-    Undefined,
-    evaluate,
-    intervals,
-    overlap,
-    summarise,
-)
+from gaussft_jax.evaluation import HEADLINES, Scored, evaluate, intervals, overlap, summarise
 from gaussft_jax.network import Images
 from gaussft_jax.versions import versions
 
-__all__ = ["Measured", "measure", "results_of"]
+__all__ = ["Measured", "Truth", "measure", "read_truth", "results_of"]
 
 _RATES = (0.01, 0.05, 0.1)
+
+
+class Truth(NamedTuple):
+    """What is known of test images: all that `measure` asks for behind them, see there."""
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    masks: Bool[np.ndarray, "n s s"] | None
+    regions: tuple[tuple[Region, ...], ...] | None
+    full_masks: Sequence[Bool[np.ndarray, "_ _"]] | None
+
+
+def read_truth(category: Category, size: int, evaluate_at: str = "image_size") -> Truth:
+    """What is known of a category's test images.
+
+    Args:
+        category: as from `data.read_category`.
+        size: side of the images that are judged, pixels.
+        evaluate_at: where pixels are counted, at that size or on masks as they are, `original`.
+
+    Raises:
+        ImageError: as from `data.read_masks` and `data.read_regions`.
+    """
+    original = evaluate_at == "original"
+    return Truth(
+        tuple(test.name for test in category.test),
+        tuple(test.label for test in category.test),
+        read_masks(category.test, size),
+        read_regions(category, None if original else size),
+        read_full_masks(category.test) if original else None,
+    )
 
 
 class Measured(NamedTuple):
@@ -100,9 +123,7 @@ def _marked(
     found = dict.fromkeys(("pixel_threshold", "mask_f1", "mask_iou"))
     try:
         found["pixel_threshold"] = detector.pixel_threshold(alpha)
-        if scored.masks is None:
-            raise Undefined("no masks")
-        fit = overlap(scored.maps, scored.masks, found["pixel_threshold"])
+        fit = overlap(scored.maps, scored.known_masks, found["pixel_threshold"])
     except ValueError as reason:  # too few calibration images, or Undefined
         return found, {name: str(reason) for name, value in found.items() if value is None}
     return found | {"mask_f1": fit.f1, "mask_iou": fit.iou}, {}

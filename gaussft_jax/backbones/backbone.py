@@ -14,14 +14,7 @@ from jaxtyping import Array, Float, UInt8
 
 from gaussft_jax.weights import Source, locate
 
-__all__ = [
-    "DTYPES",
-    "IMAGENET",
-    "Arrays",
-    "Backbone",
-    "Levels",
-    "Variables",
-]
+__all__ = ["DTYPES", "IMAGENET", "Arrays", "Backbone", "Levels", "Variables"]
 
 Variables = Mapping[str, Mapping]
 Levels = tuple[Float[Array, "n h w c"], ...]

@@ -18,8 +18,6 @@ from gaussft_jax.lowering import by_platform
 
 __all__ = ["convolution"]
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
-
 
 def convolution(
     x: Float[Array, "n h w i"],

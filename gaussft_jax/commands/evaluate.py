@@ -45,18 +45,12 @@ def forget(folder: Path) -> None:
 
 def run(options: Namespace) -> int:
     """Judge labelled images, measure, and make a report."""
-    from gaussft_jax.data import (
-        read_full_masks,
-        read_images,
-        read_labelled,
-        read_masks,
-        read_regions,
-    )
+    from gaussft_jax.data import read_images, read_labelled
     from gaussft_jax.detector import Detector
     from gaussft_jax.evaluation import write_scored
     from gaussft_jax.files import check_apart, check_file, check_own, write_json
     from gaussft_jax.report import shown, write_report
-    from gaussft_jax.results import measure, results_of
+    from gaussft_jax.results import measure, read_truth, results_of
 
     category, read = read_labelled(options.folder)
     for note in category.notes:
@@ -68,19 +62,9 @@ def run(options: Namespace) -> int:
     if (options.out / "config.json").exists():
         raise ValueError(f"{options.out} holds an experiment: choose another folder")
     detector = Detector.load(options.model)
-    tests = category.test
     size = detector.image_size
-    original = options.at == "original"
-    images = read_images([test.path for test in tests], size, progress="read images")
-    measured = measure(
-        detector,
-        images,
-        [test.name for test in tests],
-        [test.label for test in tests],
-        read_masks(tests, size),
-        read_regions(category, None if original else size),
-        read_full_masks(tests) if original else None,
-    )
+    images = read_images([test.path for test in category.test], size, progress="read images")
+    measured = measure(detector, images, *read_truth(category, size, options.at))
     fold = {"fold": 0, **measured.metrics, "notes": measured.notes}
     results = results_of(
         detector,

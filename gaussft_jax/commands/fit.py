@@ -7,6 +7,7 @@ import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from gaussft_jax.commands import evaluate
 from gaussft_jax.commands.networks import described
@@ -100,14 +101,10 @@ def _size(text: str) -> int:
     return size
 
 
-def run(options: Namespace) -> int:
-    """Make a detector from a folder of good images."""
+def _method(options: Namespace) -> Any:
+    """The method, with its options, or `auto`, which has none."""
     from gaussft_jax import methods
-    from gaussft_jax.backbones import create
-    from gaussft_jax.data import read_good, read_images, read_labelled
-    from gaussft_jax.detector import AUTO, PAPER_SIZE, Detector, tunable_part
-    from gaussft_jax.files import check_apart, check_folder, check_replaceable
-    from gaussft_jax.training import GUARDED
+    from gaussft_jax.detector import AUTO
 
     given = {name: getattr(options, name) for name in methods.OPTIONS}
     chosen = {name: value for name, value in given.items() if value is not None}
@@ -117,7 +114,18 @@ def run(options: Namespace) -> int:
         raise ValueError(
             f"--{flag.replace('_', '-')} belongs to a method ({owners}): name it by --method"
         )
-    method = AUTO if options.method == AUTO else methods.create(options.method, **chosen)
+    return AUTO if options.method == AUTO else methods.create(options.method, **chosen)
+
+
+def run(options: Namespace) -> int:
+    """Make a detector from a folder of good images."""
+    from gaussft_jax.backbones import create
+    from gaussft_jax.data import read_good, read_images, read_labelled
+    from gaussft_jax.detector import AUTO, PAPER_SIZE, Detector, tunable_part
+    from gaussft_jax.files import check_apart, check_folder, check_replaceable
+    from gaussft_jax.training import GUARDED
+
+    method = _method(options)
     backbone = create(options.backbone)
     backbone.check_size(options.size or 0)
     if options.tune and method != AUTO:
@@ -139,14 +147,12 @@ def run(options: Namespace) -> int:
     for note in good.notes:
         print(note, file=sys.stderr)
     size = options.size
-    if size is None and method == AUTO:
-        size = Detector.auto_image_size(
-            len(paths), options.backbone, options.calibrate, options.budget
-        )
-    elif size is None:
+    if size is None:
         size = backbone.nearest_size(PAPER_SIZE)
-    size = size or backbone.image_size
-    images = read_images(paths, size, progress="read images")
+        if method == AUTO:
+            asked = options.backbone, options.calibrate, options.budget
+            size = Detector.auto_image_size(len(paths), *asked)
+    images = read_images(paths, size or backbone.image_size, progress="read images")
     detector = Detector.fit(
         images,
         method,

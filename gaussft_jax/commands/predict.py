@@ -3,6 +3,7 @@
 import json
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -123,7 +124,7 @@ def run(options: Namespace) -> int:
                 inspected = inspected._replace(verdict=None, error=str(error))
         return _line(inspected, options.out, options.maps)
 
-    judged = failed = defective = 0
+    counts = Counter()
     with (
         _opened(predictions, appending) as file,
         tqdm(total=None if appending else len(paths), desc="judge", unit=" images") as progress,
@@ -135,16 +136,15 @@ def run(options: Namespace) -> int:
             if "error" in line:
                 print(f"error: {line['error']}", file=sys.stderr)
                 known.discard(line["path"])  # it comes again when it is changed
-            judged += 1
-            failed += "error" in line
-            defective += line.get("decision") == "defective"
+            counts["failed" if "error" in line else line.get("decision")] += 1
             progress.update()
-    print(f"{judged - failed} of {judged} images judged: {predictions}")
+    total, failed = counts.total(), counts["failed"]
+    print(f"{total - failed} of {total} images judged: {predictions}")
     if inspector.alpha:
-        print(f"{defective} defective at a false-alarm rate of {inspector.alpha:.2%}")
+        print(f"{counts['defective']} defective at a false-alarm rate of {inspector.alpha:.2%}")
     if failed:
         return 1
-    return DEFECTIVE if defective and options.fail_on_defect else 0
+    return DEFECTIVE if counts["defective"] and options.fail_on_defect else 0
 
 
 def _paths(

@@ -96,8 +96,9 @@ def compare(runs: Sequence[Run]) -> Comparison:
             if doubt := _doubt(run):
                 notes.append(f"{category}, {run.name}: {doubt}")
             rows.append(_row(first, run, ""))
-        labels = {label for run in own for label in _labels(run)}
-        for defect in sorted(labels - {GOOD}):
+        tested = {label for run in own if run.tested for label in run.tested.labels}
+        told = {key for run in own for fold in run.results["folds"] for key in _by_defect(fold)}
+        for defect in sorted((tested | told) - {GOOD}):
             defects += [_row(first, run, defect) for run in own]
     return Comparison(
         runs=list(runs),
@@ -133,11 +134,7 @@ def _fractions(value: Any) -> bool:
 def aligned(run: Run, first: Run) -> Run:
     """The run with its images in the order of the first one's, where they are the same."""
     a, b = first.tested, run.tested
-    if (
-        a is None
-        or b is None
-        or {*zip(a.names, a.labels, strict=True)} != {*zip(b.names, b.labels, strict=True)}
-    ):
+    if a is None or b is None or a.images != b.images:
         return run
     place = {name: i for i, name in enumerate(b.names)}
     order = [place[name] for name in a.names]
@@ -151,16 +148,15 @@ def _unpaired(first: Run, run: Run) -> str:
     if run.tested.names == first.tested.names and run.tested.labels == first.tested.labels:
         both = len({*run.tested.defective.tolist()}) == 2
         return "" if both else "not tested on good and defective images"
-    ours, theirs = ({*zip(of.tested.names, of.tested.labels, strict=True)} for of in (run, first))
+    ours, theirs = run.tested.images, first.tested.images
     return (
         f"tested on other images than {first.name} ({len(ours & theirs)} are the same, "
         f"{len(ours - theirs)} only here, {len(theirs - ours)} only there)"
     )
 
 
-def _labels(run: Run) -> set[str]:
-    listed = {*run.tested.labels} if run.tested else set()
-    return listed.union(*(fold.get("by_defect") or {} for fold in run.results["folds"]))
+def _by_defect(fold: dict[str, Any]) -> dict[str, Any]:
+    return fold.get("by_defect") or {}
 
 
 def _row(first: Run, run: Run, defect: str) -> Row:
@@ -188,7 +184,7 @@ def _defect_figures(run: Run, defect: str) -> dict[str, float | None]:
     """Image AUROC of a defect against the good images, mean over the folds."""
     if run.tested is not None:
         return {"image_auroc": _image_auroc(run.tested.only(defect))}
-    tables = [(fold.get("by_defect") or {}).get(defect, {}) for fold in run.results["folds"]]
+    tables = [_by_defect(fold).get(defect, {}) for fold in run.results["folds"]]
     values = [table.get("image_auroc") for table in tables]
     return {"image_auroc": None if None in values else float(np.mean(values))}
 

@@ -33,6 +33,11 @@ class Tested(NamedTuple):
     scores: Float[np.ndarray, "f n"]
 
     @property
+    def images(self) -> set[tuple[str, str]]:
+        """Name and label of each image."""
+        return set(zip(self.names, self.labels, strict=True))
+
+    @property
     def defective(self) -> Bool[np.ndarray, " n"]:
         """Whether an image has any defect, [n]."""
         return np.array([label != GOOD for label in self.labels], bool)

@@ -15,14 +15,14 @@ from gaussft_jax.data.images import (
     read_masks,
     read_photograph,
 )
-from gaussft_jax.data.layouts import (
+from gaussft_jax.data.layouts.layout import Layout
+from gaussft_jax.data.layouts.mvtec_loco import read_saturations
+from gaussft_jax.data.layouts.registry import (
     AUTO,
     LAYOUTS,
-    Layout,
     categories,
     layout_of,
     read_category,
-    read_saturations,
     source,
 )
 from gaussft_jax.data.photographs import PHOTOGRAPHS, write_photographs

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gaussft_jax.data.category import Category
 from gaussft_jax.data.folder import folders, list_images, read_test, skipped
-from gaussft_jax.data.layouts import layout_of, unrecognised
+from gaussft_jax.data.layouts.registry import layout_of, unrecognised
 
 __all__ = ["Given", "read_good", "read_labelled"]
 

@@ -227,7 +227,10 @@ def _opened(path: ImageFile) -> Iterator[Image.Image]:
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             yield image
     except Exception as error:  # on broken files decoders raise nearly anything
-        raise _unreadable(path, error) from error
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):
+            reason = f"not an image in {', '.join(FORMATS)}"
+        raise ImageError(f"{path}: {reason}; replace or remove the file") from error
 
 
 def _decode(path: ImageFile) -> Image.Image:
@@ -259,13 +262,6 @@ def _told_behind_pixels(path: ImageFile) -> bool:
             pixels |= kind == b"IDAT"
             file.seek(int.from_bytes(head[:4]) + 4, 1)  # and its checksum
     return False
-
-
-def _unreadable(path: ImageFile, error: Exception) -> ImageError:
-    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    if isinstance(error, UnidentifiedImageError):
-        reason = f"not an image in {', '.join(FORMATS)}"
-    return ImageError(f"{path}: {reason}; replace or remove the file")
 
 
 def _eight_bits(image: Image.Image, path: ImageFile) -> Image.Image:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gaussft_jax.data.category import GOOD, ImageFile, TestImage
 from gaussft_jax.data.images import read_full_mask
-from gaussft_jax.data.layouts import read_category
+from gaussft_jax.data.layouts.registry import read_category
 
 __all__ = ["MvtecLayout"]
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -122,34 +123,26 @@ class Detector:
             # Where one model is calibrated, what calibrates it has no say in the choice.
             seen = images[parts[0][0]] if len(parts) == 1 else images
             plan = choose(loaded, variables, seen, budget, len(parts), bool(recipe), store)
-        elif isinstance(method, str):
-            plan = SetUp(methods.create(method, **options))
         else:
-            plan = SetUp(method)
+            plan = SetUp(methods.create(method, **options) if isinstance(method, str) else method)
         method = plan.method
         scorer = Scorer(loaded, method, store=store, folder=Path(folder) if folder else None)
-        if recipe:
-            # The checkpoint of other images or arguments lies in another folder.
-            name = digest_of((variables, images), (loaded, method, recipe, seed)).hex()
-            tuner = Tuner(loaded, tunable_part(method), vicinity("all"), recipe)
-            with tempfile.TemporaryDirectory() as temporary:
-                tuning = Tuning(tuner, jax.random.key(seed), Path(folder or temporary, name))
-                training, validation, _ = (images[part] for part in parts[0])
-                weighing = recipe.level_weights
-                models = [fit_model(scorer, variables, training, validation, weighing, tuning)]
-        else:
-            total = sum(plan.count(len(training)) for training, *_ in parts)
-            with tqdm(total=total, desc="fit", unit=" images") as bar:
-                models = [
-                    fit_model(
-                        scorer,
-                        variables,
-                        plan.fitted(images[training]),
-                        images[validation],
-                        progress=bar.update,
-                    )
-                    for training, validation, _ in parts
-                ]
+        with ExitStack() as stack:
+            if recipe:
+                tuner = Tuner(loaded, tunable_part(method), vicinity("all"), recipe)
+                # The checkpoint of other images or arguments lies in another folder.
+                name = digest_of((variables, images), (loaded, method, recipe, seed)).hex()
+                place = folder or stack.enter_context(tempfile.TemporaryDirectory())
+                tuning = Tuning(tuner, jax.random.key(seed), Path(place, name))
+                how = recipe.level_weights, tuning, None
+            else:
+                total = sum(plan.count(len(training)) for training, *_ in parts)
+                bar = stack.enter_context(tqdm(total=total, desc="fit", unit=" images"))
+                how = "equal", None, bar.update
+            models = [
+                fit_model(scorer, variables, plan.fitted(images[seen]), images[validation], *how)
+                for seen, validation, _ in parts
+            ]
         detector = cls(
             scorer.network(models[0].variables),
             method,

@@ -10,22 +10,10 @@ from gaussft_jax.evaluation.bootstrap import (
     resampled_pixel_auroc,
 )
 from gaussft_jax.evaluation.conformal import Calibration, cross_p_values, p_values, threshold
-from gaussft_jax.evaluation.metrics import (
-    HEADLINES,
-    METRICS,
-    evaluate,
-    mean_and_sem,
-    summarise,
-)
+from gaussft_jax.evaluation.metrics import HEADLINES, METRICS, evaluate, mean_and_sem, summarise
 from gaussft_jax.evaluation.overlap import Overlap, overlap
 from gaussft_jax.evaluation.pro import aupro, pro_curve
-from gaussft_jax.evaluation.roc import (
-    RankMetrics,
-    Undefined,
-    auroc,
-    rank_metrics,
-    roc_curve,
-)
+from gaussft_jax.evaluation.roc import RankMetrics, Undefined, auroc, rank_metrics, roc_curve
 from gaussft_jax.evaluation.scored import (
     Scored,
     read_level_maps,

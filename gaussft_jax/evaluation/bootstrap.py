@@ -169,17 +169,11 @@ def intervals(scored: Scored) -> tuple[dict[str, Any], dict[str, str]]:
         [low, high] by the names of results.json, fractions, or None; and notes, {figure: reason}.
     """
     draws = draw_images(scored.defective)
-
-    def of_pixels(resampled):
-        if scored.masks is None:
-            raise Undefined("no masks")
-        return resampled(scored.maps, scored.masks, draws)
-
     found, notes = {}, {}
     for name, compute in {
         "image_auroc": lambda: resampled_auroc(scored.scores, scored.defective, draws),
-        "pixel_auroc": lambda: of_pixels(resampled_pixel_auroc),
-        "aupro": lambda: of_pixels(resampled_aupro),
+        "pixel_auroc": lambda: resampled_pixel_auroc(scored.maps, scored.known_masks, draws),
+        "aupro": lambda: resampled_aupro(scored.maps, scored.known_masks, draws),
     }.items():
         try:
             found[name] = interval(compute())

@@ -7,7 +7,7 @@ import numpy as np
 
 from gaussft_jax.data import GOOD
 from gaussft_jax.evaluation.aupimo import aupimo
-from gaussft_jax.evaluation.pro import Masks, all_pixels, aupro
+from gaussft_jax.evaluation.pro import all_pixels, aupro
 from gaussft_jax.evaluation.roc import Undefined, rank_metrics
 from gaussft_jax.evaluation.scored import Scored
 from gaussft_jax.evaluation.spro import auspro
@@ -31,12 +31,6 @@ class _Figures(NamedTuple):
     apply: Callable[[Scored], bool] = lambda _: True
 
 
-def _masks(scored: Scored) -> Masks:
-    if scored.masks is None:
-        raise Undefined("no masks")
-    return scored.masks
-
-
 _REGISTRY = (
     _Figures(
         {"image_auroc": "Image AUROC", "image_aupr": "Image AUPR", "image_f1_max": "Image F1"},
@@ -44,14 +38,14 @@ _REGISTRY = (
     ),
     _Figures(
         {"pixel_auroc": "Pixel AUROC", "pixel_aupr": "Pixel AUPR", "pixel_f1_max": "Pixel F1"},
-        lambda of: rank_metrics(all_pixels(of.maps), all_pixels(_masks(of))),
+        lambda of: rank_metrics(all_pixels(of.maps), all_pixels(of.known_masks)),
     ),
-    _Figures({"aupro": "PRO"}, lambda of: [aupro(of.maps, _masks(of))]),
-    _Figures({"aupro_05": "PRO to 5 %"}, lambda of: [aupro(of.maps, _masks(of), 0.05)]),
-    _Figures({"aupimo": "AUPIMO"}, lambda of: [aupimo(of.maps, _masks(of), ~of.defective)]),
+    _Figures({"aupro": "PRO"}, lambda of: [aupro(of.maps, of.known_masks)]),
+    _Figures({"aupro_05": "PRO to 5 %"}, lambda of: [aupro(of.maps, of.known_masks, 0.05)]),
+    _Figures({"aupimo": "AUPIMO"}, lambda of: [aupimo(of.maps, of.known_masks, ~of.defective)]),
     _Figures(
         {"auspro": "sPRO", "auspro_05": "sPRO to 5 %"},
-        lambda of: [auspro(of.maps, _masks(of), of.regions, limit) for limit in (0.3, 0.05)],
+        lambda of: [auspro(of.maps, of.known_masks, of.regions, limit) for limit in (0.3, 0.05)],
         lambda of: of.regions is not None,
     ),
 )

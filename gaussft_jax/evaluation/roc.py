@@ -5,14 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-__all__ = [
-    "RankMetrics",
-    "Undefined",
-    "auroc",
-    "check_classes",
-    "rank_metrics",
-    "roc_curve",
-]
+__all__ = ["RankMetrics", "Undefined", "auroc", "check_classes", "rank_metrics", "roc_curve"]
 
 BLOCK = 2**20
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 
 from gaussft_jax.data import GOOD, Region
+from gaussft_jax.evaluation.roc import Undefined
 from gaussft_jax.files import replacing, write_csv
 
 __all__ = ["Scored", "read_level_maps", "read_scored", "write_level_maps", "write_scored"]
@@ -38,6 +39,13 @@ class Scored(NamedTuple):
     def defective(self) -> np.ndarray:
         """Whether an image has any defect, bool [n]."""
         return np.array([label != GOOD for label in self.labels])
+
+    @property
+    def known_masks(self) -> np.ndarray | Sequence[np.ndarray]:
+        """The masks, without which a figure is Undefined."""
+        if self.masks is None:
+            raise Undefined("no masks")
+        return self.masks
 
 
 def write_scored(folder: Path, scored: Scored, maps: bool = True) -> None:

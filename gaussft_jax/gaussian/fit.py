@@ -89,7 +89,8 @@ def fit_means(batches: Callable[[], Batches]) -> tuple[Float[Array, "h w c"], ..
     Args:
         batches: as in `fit_gaussians`, asked once.
     """
-    return tuple(_single(level.mean) for level in _first_pass(batches, "tied"))
+    found = (np.asarray(level.mean, np.float32) for level in _first_pass(batches, "tied"))
+    return tuple(map(jnp.asarray, found))
 
 
 def gaussian_from_moments(
@@ -135,10 +136,6 @@ def _accumulate(moments):
         raise ValueError("no images to fit a Gaussian to")
     # The factors are computed from the host's copy: once, not by every device.
     return tuple(level and total(level) for level in sums)
-
-
-def _single(x):
-    return jnp.asarray(np.asarray(x, np.float32))
 
 
 @float64

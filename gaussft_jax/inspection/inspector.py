@@ -30,15 +30,6 @@ class Inspected(NamedTuple):
     error: str | None = None
 
 
-class _Read(NamedTuple):
-    """An image file, decoded, or the error that came of it."""
-
-    number: int
-    path: ImageFile
-    image: UInt8[np.ndarray, "s s 3"] | None
-    error: str | None
-
-
 class Inspector(NamedTuple):
     """A detector and the false-alarm rate at which it decides.
 
@@ -93,11 +84,10 @@ class Inspector(NamedTuple):
         high = 2 * float(detector.calibration.peaks.max()) if detector.calibration else None
         threshold = detector.pixel_threshold(alpha) if alpha else None
 
-        def finished(read, score=None, map=None, p_value=None, high=None):
-            inspected = Inspected(read.number, read.path, error=read.error)
-            if map is not None:
+        def finished(inspected, score=None, map=None, p_value=None, high=None):
+            if inspected.error is None:
                 try:
-                    photograph = read_photograph(read.path)
+                    photograph = read_photograph(inspected.path)
                 except (ImageError, OSError) as error:  # gone since it was judged
                     inspected = inspected._replace(error=str(error))
                 else:
@@ -113,25 +103,28 @@ class Inspector(NamedTuple):
                 for path in itertools.chain(paths, [None])
             )
             for group, pause in _grouped(_ahead(readers, _read, sizes, 2 * batch), batch):
-                images = [read.image for read in group if read.image is not None]
+                images = [image for _, image in group if image is not None]
                 rows = iter(())
                 if images:
                     predicted = detector.predict(np.stack(images))
                     high = high or float(predicted.maps.max())
                     p_values = predicted.p_values.tolist() if alpha else [None] * len(images)
                     rows = zip(predicted.scores.tolist(), predicted.maps, p_values, strict=True)
-                for read in group:
-                    row = next(rows) if read.error is None else ()
-                    waiting.append(finishers.submit(finished, read, *row, high=high))
+                for inspected, image in group:
+                    row = () if image is None else next(rows)
+                    waiting.append(finishers.submit(finished, inspected, *row, high=high))
                 while len(waiting) > (0 if pause else 2 * batch):
                     yield waiting.popleft().result()
 
 
-def _read(number: int, path: ImageFile, size: int) -> _Read:
+def _read(
+    number: int, path: ImageFile, size: int
+) -> tuple[Inspected, UInt8[np.ndarray, "s s 3"] | None]:
+    """An image file, yet to be judged, and what it holds; or the error that came of it."""
     try:
-        return _Read(number, path, read_image(path, size), None)
+        return Inspected(number, path), read_image(path, size)
     except (ImageError, OSError) as error:
-        return _Read(number, path, None, str(error))
+        return Inspected(number, path, error=str(error)), None
 
 
 def _ahead(

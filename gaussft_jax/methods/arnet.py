@@ -6,19 +6,15 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float
 
-from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.methods.encoder import Convolution, of_each
-from gaussft_jax.methods.method import Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import option
 from gaussft_jax.methods.pooled import rows
 from gaussft_jax.methods.unet import UNet, initial_unet, reduced, restored
 
 __all__ = ["ARNet", "Restorer", "erased"]
-
-_BATCH = 4  # images
-_ADAM = optax.adam(1e-3)
 
 
 class Restorer(NamedTuple):
@@ -29,7 +25,7 @@ class Restorer(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class ARNet(Method):
+class ARNet(Learner):
     """mean over r of |x - f(r(x))| / e_r at each pixel: f restores x from r(x), grey and rotated.
 
     r(x) is the mean of the colours, rotated by 0, 90, 180 or 270 degrees. The U-Net f minimises
@@ -50,8 +46,6 @@ class ARNet(Method):
     """
 
     name: ClassVar[str] = "arnet"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
     parts: ClassVar = (Restorer, UNet, Convolution)
     aggregation = "mean"
 
@@ -61,8 +55,7 @@ class ARNet(Method):
     def fit(self, batches, folder=None):
         images = rows(batches, lambda levels: reduced(levels[0]))
         start = initial_unet(np.random.default_rng(self.seed), 1)
-        lesson = Lesson(self, _loss, _ADAM, self.epochs, _BATCH)
-        unet = learn(lesson, start, images, self.seed, label=self.name, folder=folder)
+        unet = self.learnt(_loss, start, images, folder)
         return Restorer(unet, of_each(_errors, unet, images).mean((0, 2, 3)))
 
     def level_maps(self, references, levels):

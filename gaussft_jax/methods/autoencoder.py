@@ -4,14 +4,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import resize
-from gaussft_jax.methods.encoder import (
-    Encoder,
-    dense,
-    initial,
-    initial_dense,
-    layered,
-    rectified,
-)
+from gaussft_jax.methods.encoder import Encoder, dense, initial, initial_dense, layered, rectified
 
 __all__ = ["code", "decoded", "halved", "initial_coder", "initial_decoder"]
 

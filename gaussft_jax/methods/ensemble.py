@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from gaussft_jax.gaussian import Batches, on_host
+from gaussft_jax.gaussian import Batches
 from gaussft_jax.methods.method import Levels, Maps, Method, option
+from gaussft_jax.methods.pooled import gathered
 from gaussft_jax.methods.pyramid import smooth
 
 __all__ = ["BLOCK", "Ensemble", "Standard"]
@@ -101,15 +102,9 @@ class Ensemble(Method):
             folder: as for `learning.learn`, for members that learn.
         """
         fitted = self._fitted(_some(batches, held_out=False), kept, folder)
-        looks = [
-            jax.tree.map(on_host, (_look(self, fitted, levels), valid))
-            for levels, valid in _some(batches, held_out=True)()
-        ]
-        looks = jax.tree.map(
-            lambda *rows: np.concatenate(rows),
-            *(jax.tree.map(lambda x, real=real: x[real], look) for look, real in looks),
-        )
-        standards = tuple(_standard(look) for look in looks)
+        held_out = _some(batches, held_out=True)()
+        looks = gathered((_look(self, fitted, levels), valid) for levels, valid in held_out)
+        standards = tuple(map(_standard, looks))
         return tuple(zip(self._fitted(batches, kept, folder), standards, strict=True))
 
     def _fitted(
@@ -118,13 +113,13 @@ class Ensemble(Method):
         def fitted(member: Method) -> Any:
             if member in kept:
                 return kept[member]
-            seen = self._stream(member, batches)
+
+            def seen() -> Batches:
+                return ((self.seen(member, levels), valid) for levels, valid in batches())
+
             return member.fit(seen, folder=folder) if member.learns else member.fit(seen)
 
         return tuple(map(fitted, self.members))
-
-    def _stream(self, member: Method, batches: Callable[[], Batches]) -> Callable[[], Batches]:
-        return lambda: ((self.seen(member, levels), valid) for levels, valid in batches())
 
     def seen(self, member: Method, levels: Levels) -> Levels:
         """What a member sees: not the image that another one asked for."""

@@ -11,16 +11,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import resize
-from gaussft_jax.learning import Lesson, learn
-from gaussft_jax.methods.autoencoder import (
-    code,
-    decoded,
-    halved,
-    initial_coder,
-    initial_decoder,
-)
+from gaussft_jax.methods.autoencoder import code, decoded, halved, initial_coder, initial_decoder
 from gaussft_jax.methods.encoder import Convolution, Encoder
-from gaussft_jax.methods.method import Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import option
 from gaussft_jax.methods.pooled import image_map, rows
 
 __all__ = ["GANomaly", "Generator", "Passed", "discriminator_loss", "generator_loss", "passed"]
@@ -28,8 +22,6 @@ __all__ = ["GANomaly", "Generator", "Passed", "discriminator_loss", "generator_l
 _HALVINGS = 3
 _SIDE = 32  # of the images, pixels
 _FEATURES = 100
-_BATCH = 4  # images
-_ADAM = optax.adam(1e-3, b1=0.5)
 
 
 class Generator(NamedTuple):
@@ -41,7 +33,7 @@ class Generator(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class GANomaly(Method):
+class GANomaly(Learner):
     """mean_d |z - z'|: z = E(x) is the code of an image, z' = E'(D(z)) that of its reconstruction.
 
     E, D and E' minimise |f(x) - f(D(z))|^2 + w |x - D(z)| + |z - z'|^2, each a mean over what it
@@ -66,8 +58,7 @@ class GANomaly(Method):
     """
 
     name: ClassVar[str] = "ganomaly"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
+    optimiser: ClassVar = optax.adam(1e-3, b1=0.5)
     parts: ClassVar = (Generator, Convolution)
 
     weight: float = option(50.0, "ganomaly_weight", "of the reconstruction in the loss", 0)
@@ -80,8 +71,7 @@ class GANomaly(Method):
         coder, again = (initial_coder(rng, _HALVINGS, _FEATURES) for _ in range(2))
         generator = Generator(coder, initial_decoder(rng, _HALVINGS, _FEATURES), again)
         start = generator, initial_coder(rng, _HALVINGS, 1)
-        lesson = Lesson(self, _loss, _ADAM, self.epochs, _BATCH)
-        return learn(lesson, start, images, self.seed, label=self.name, folder=folder)[0]
+        return self.learnt(_loss, start, images, folder)[0]
 
     def level_maps(self, references, levels):
         found = passed(references, resize(levels[0], _SIDE, _SIDE))

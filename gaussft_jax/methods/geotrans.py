@@ -7,12 +7,10 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float
 from scipy.special import digamma, gammaln, polygamma
 
 from gaussft_jax.gaussian import resize
-from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.methods.encoder import (
     Convolution,
     Encoder,
@@ -22,7 +20,8 @@ from gaussft_jax.methods.encoder import (
     of_each,
     rectified,
 )
-from gaussft_jax.methods.method import Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import option
 from gaussft_jax.methods.pooled import image_map, rows
 
 __all__ = [
@@ -41,9 +40,7 @@ _SIDE = 32  # of the images, pixels
 _SHIFT = 8  # pixels
 _KINDS = 72
 _WIDTHS = (16, 32, 64)
-_BATCH = 8  # images
 _DRAWN = 9  # transformations of an image in a step
-_ADAM = optax.adam(1e-3)
 
 
 class Block(NamedTuple):
@@ -81,7 +78,7 @@ class Guesser(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class GeoTrans(Method):
+class GeoTrans(Learner):
     """-mean_t log p_t(y(t(x))) over 72 transformations t of an image x.
 
     y are the probabilities that a network gives to the transformations; it minimises -log y_t(t(x))
@@ -105,8 +102,7 @@ class GeoTrans(Method):
     """
 
     name: ClassVar[str] = "geotrans"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
+    batch_size: ClassVar[int] = 8
     parts: ClassVar = (Guesser, Network, Block, Dirichlets, Convolution)
 
     epochs: int = option(20, "geotrans_epochs", "passes of the network over the images", 1)
@@ -115,8 +111,7 @@ class GeoTrans(Method):
     def fit(self, batches, folder=None):
         images = rows(batches, lambda levels: resize(levels[0], _SIDE, _SIDE))
         start = initial_network(np.random.default_rng(self.seed))
-        lesson = Lesson(self, _loss, _ADAM, self.epochs, _BATCH)
-        network = learn(lesson, start, images, self.seed, label=self.name, folder=folder)
+        network = self.learnt(_loss, start, images, folder)
         found = of_each(_guesses_of_all, network, images)
         return Guesser(network, dirichlet(np.asarray(found, np.float64).mean(0)))
 

@@ -16,7 +16,9 @@ Levels = tuple[Float[Array, "n _h _w _c"], ...]
 Maps = tuple[Float[Array, "n _h _w"], ...]
 
 
-def option(default: Any, flag: str, help: str, least: int | None = None) -> Any:
+def option(
+    default: Any, flag: str, help: str, least: int | None = None, share: bool = False
+) -> Any:
     """A field of a method that people may set.
 
     Args:
@@ -24,8 +26,10 @@ def option(default: Any, flag: str, help: str, least: int | None = None) -> Any:
         flag: its name in configurations and, with dashes, on the command line.
         help: one line on what it does.
         least: the smallest number that it may be.
+        share: whether it is a number above 0, at most 1.
     """
-    return dataclasses.field(default=default, metadata={"flag": flag, "help": help, "least": least})
+    told = {"flag": flag, "help": help, "least": least, "share": share}
+    return dataclasses.field(default=default, metadata=told)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Method:
                 raise ValueError(f"{flag}={value!r}; choose from: {', '.join(listed)}")
             if least is not None and value < least:
                 raise ValueError(f"{flag}={value!r} is too small, it starts at {least}")
+            if field.metadata["share"] and not 0 < value <= 1:
+                raise ValueError(f"{flag}={value}; choose a number above 0, at most 1")
 
     @property
     def tuned_member(self) -> "Method | None":

@@ -49,12 +49,7 @@ class OneClassSVM(Method):
     name: ClassVar[str] = "ocsvm"
     parts: ClassVar = (SupportVectors, Scaling)
 
-    nu: float = option(0.1, "ocsvm_nu", "share of the good images that may lie outside")
-
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 < self.nu <= 1:
-            raise ValueError(f"ocsvm_nu={self.nu}; choose a number above 0, at most 1")
+    nu: float = option(0.1, "ocsvm_nu", "share of the good images that may lie outside", share=True)
 
     def fit(self, batches):
         from sklearn import svm  # a second to import, and scoring does without it

@@ -6,11 +6,9 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import safe_sqrt
-from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.lowering import each
 from gaussft_jax.memory import coreset, nearest_distance
 from gaussft_jax.methods.encoder import (
@@ -27,15 +25,14 @@ from gaussft_jax.methods.encoder import (
     rectified,
     surrounded,
 )
-from gaussft_jax.methods.method import Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import option
 from gaussft_jax.methods.pooled import rows
 
 __all__ = ["DIRECTIONS", "PatchSVDD", "Patches", "cross_entropy", "initial_classifier"]
 
 _FEATURES = 64
 _HIDDEN = 128  # of the classifier
-_BATCH = 4  # images
-_ADAM = optax.adam(1e-3)
 _SIDE = 2 * PATCH  # of the larger patch, pixels
 _APART = PATCH // STRIDE  # the quarters of a larger patch, locations
 _AWAY = (3, 6)  # a neighbour whose direction is to be told, of each size, locations
@@ -59,7 +56,7 @@ class Patches(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class PatchSVDD(Method):
+class PatchSVDD(Learner):
     """The distance to the nearest good patch of 32 pixels, times that to the nearest of 64.
 
     The encoder f minimises, for both sizes, CE + lambda |f(p) - f(p')|: p' is p moved by up to 2
@@ -82,8 +79,6 @@ class PatchSVDD(Method):
     """
 
     name: ClassVar[str] = "patch_svdd"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
     parts: ClassVar = (Patches, Convolution)
 
     weight: float = option(1e-3, "patch_svdd_lambda", "of the distance between near patches", 0)
@@ -97,8 +92,7 @@ class PatchSVDD(Method):
         larger = initial_dense(rng, 4 * _FEATURES, _FEATURES, _FEATURES)
         encoders = initial_encoder(rng, _FEATURES), larger
         start = encoders, tuple(initial_classifier(rng, _FEATURES) for _ in range(2))
-        lesson = Lesson(self, _loss, _ADAM, self.epochs, _BATCH)
-        encoders, _ = learn(lesson, start, images, self.seed, label=self.name, folder=folder)
+        encoders, _ = self.learnt(_loss, start, images, folder)
         features = of_each(_features, encoders, images)
         return Patches(*encoders, tuple(map(self._kept, features)))
 

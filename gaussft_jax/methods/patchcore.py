@@ -49,28 +49,25 @@ class PatchCore(Method):
     name: ClassVar[str] = "patchcore"
     parts: ClassVar = (Bank,)
 
-    fraction: float = option(0.1, "patchcore_fraction", "fraction of the patches to keep")
+    fraction: float = option(
+        0.1, "patchcore_fraction", "fraction of the patches to keep", share=True
+    )
     most: int = option(0, "patchcore_most", "keep at most so many patches, 0 for any number", 0)
     neighbours: int = option(
         1, "patchcore_neighbours", "bank patches around the nearest that weigh the score", 1
     )
     seed: int = option(0, "patchcore_seed", "of the patch that is chosen first", 0)
 
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 < self.fraction <= 1:
-            raise ValueError(
-                f"patchcore_fraction={self.fraction}; choose a number above 0, at most 1"
-            )
-
     def fit(self, batches):
-        kept, total = _Sample(np.random.default_rng(self.seed)), 0
-        for (features,), valid in streamed(batches, lambda levels: (patches(levels),))():
-            rows = on_host(features)[on_host(valid)]
-            rows = rows.reshape(-1, rows.shape[-1])
-            total += len(rows)
-            kept.add(rows)
-        rows = jnp.asarray(kept.rows())
+        rng, rows, lots, total = np.random.default_rng(self.seed), [], [], 0
+        for features, valid in streamed(batches, patches)():
+            found = on_host(features)[on_host(valid)].reshape(-1, features.shape[-1])
+            rows.append(found)
+            lots.append(rng.random(len(found)))
+            total += len(found)
+            if sum(map(len, rows)) > 1.5 * _VALUES // found.shape[1]:
+                rows, lots = _drawn(rows, lots)
+        rows = jnp.asarray(_drawn(rows, lots)[0][0])
         count = max(1, round(self.fraction * total))
         count = min(count, self.most or count)
         return Bank(rows[coreset(rows, count, jax.random.key(self.seed))])
@@ -96,29 +93,16 @@ class PatchCore(Method):
         return smooth(super().anomaly_map(maps, size, weights), _SIGMA * size)
 
 
-class _Sample:
-    """Of rows that come in parts all, or as many drawn at random as the memory holds."""
-
-    def __init__(self, rng: np.random.Generator):
-        self._rng, self._parts, self._lots = rng, [], []
-
-    def add(self, rows: Float[np.ndarray, "n c"]) -> None:
-        self._parts.append(rows)
-        self._lots.append(self._rng.random(len(rows)))
-        if sum(map(len, self._parts)) > 1.5 * _VALUES // rows.shape[1]:
-            self._draw()
-
-    def rows(self) -> Float[np.ndarray, "m c"]:
-        self._draw()
-        return self._parts[0]
-
-    def _draw(self) -> None:
-        rows, lots = np.concatenate(self._parts), np.concatenate(self._lots)
-        most = max(1, _VALUES // rows.shape[1])
-        if len(rows) > most:  # the order of the rows stays
-            chosen = np.sort(np.argpartition(lots, most)[:most])
-            rows, lots = rows[chosen], lots[chosen]
-        self._parts, self._lots = [rows], [lots]
+def _drawn(
+    parts: list[Float[np.ndarray, "_n c"]], lots: list[Float[np.ndarray, " _n"]]
+) -> tuple[list[Float[np.ndarray, "m c"]], list[Float[np.ndarray, " m"]]]:
+    """All rows and lots in one part each, or of as many as the memory holds the smallest lots."""
+    rows, lots = np.concatenate(parts), np.concatenate(lots)
+    most = max(1, _VALUES // rows.shape[1])
+    if len(rows) > most:  # the order of the rows stays
+        chosen = np.sort(np.argpartition(lots, most)[:most])
+        rows, lots = rows[chosen], lots[chosen]
+    return [rows], [lots]
 
 
 def patches(levels: Levels) -> Float[Array, "n h w c"]:

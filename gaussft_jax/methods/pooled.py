@@ -1,17 +1,17 @@
 """Features averaged over the whole image, and how rows of features are made alike in scale."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from gaussft_jax.gaussian import Batches, on_host
 from gaussft_jax.methods.method import Levels, streamed
 
-__all__ = ["Scaling", "image_map", "pooled", "rows", "scaling", "side_by_side"]
+__all__ = ["Scaling", "gathered", "image_map", "pooled", "rows", "scaling", "side_by_side"]
 
 
 class Scaling(NamedTuple):
@@ -53,8 +53,13 @@ def rows(batches: Callable[[], Batches], change: Callable[[Levels], Any]) -> Any
     Returns:
         A pytree of arrays [m ...].
     """
+    return gathered(streamed(batches, change)())
+
+
+def gathered(batches: Iterable[tuple[Any, Bool[Array, " n"]]]) -> Any:
+    """Of batches (pytree of arrays [n ...], valid) all valid rows on the host, [m ...]."""
     parts = []
-    for found, valid in streamed(batches, change)():
+    for found, valid in batches:
         real = on_host(valid)
         parts.append(jax.tree.map(lambda x, real=real: on_host(x)[real], found))
     return jax.tree.map(lambda *of_batches: np.concatenate(of_batches), *parts)

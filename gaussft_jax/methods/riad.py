@@ -6,14 +6,13 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from gaussft_jax.gaussian import correlate
-from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.lowering import each
 from gaussft_jax.methods.encoder import Convolution
-from gaussft_jax.methods.method import Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import option
 from gaussft_jax.methods.pooled import rows
 from gaussft_jax.methods.similarity import multi_scale_similarity, structural_similarity
 from gaussft_jax.methods.unet import UNet, initial_unet, reduced, restored
@@ -22,8 +21,6 @@ __all__ = ["RIAD", "Inpainter", "disjoint_sets", "inpainted", "inpainting_loss"]
 
 _SIDES = (2, 4, 8, 16)  # of the squares that are removed, pixels
 _SETS = 3
-_BATCH = 4  # images
-_ADAM = optax.adam(1e-3)
 _LEAST = 1e-6  # from the darkest to the brightest
 _MEAN = np.full(5, 1 / 5)  # 21 of 256 pixels
 
@@ -49,7 +46,7 @@ class Inpainter(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class RIAD(Method):
+class RIAD(Learner):
     """1 - MSGMS(x, y) at each pixel, smoothed: x the image, y what is inpainted, mean over k.
 
     Squares of k x k pixels, k = 2, 4, 8, 16, are shared out to 3 sets at random. The pixels of each
@@ -72,8 +69,6 @@ class RIAD(Method):
     """
 
     name: ClassVar[str] = "riad"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
     parts: ClassVar = (Inpainter, UNet, Convolution)
 
     epochs: int = option(10, "riad_epochs", "passes of the U-Net over the images", 1)
@@ -84,9 +79,7 @@ class RIAD(Method):
         start = initial_unet(np.random.default_rng(self.seed), 3)
         sets = disjoint_sets(jax.random.key(self.seed), *images.shape[1:3])
         inpainter = Inpainter(start, sets, images.min(), jnp.maximum(jnp.ptp(images), _LEAST))
-        lesson = Lesson(self, _loss, _ADAM, self.epochs, _BATCH)
-        examples = inpainter.scaled(images)
-        unet = learn(lesson, start, examples, self.seed, label=self.name, folder=folder)
+        unet = self.learnt(_loss, start, inpainter.scaled(images), folder)
         return inpainter._replace(unet=unet)
 
     def level_maps(self, references, levels):

@@ -4,14 +4,13 @@ import dataclasses
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from gaussft_jax.gaussian import on_host
 from gaussft_jax.lowering import each, fold
 from gaussft_jax.memory import nearest_squared, squared_distances
 from gaussft_jax.methods.method import Levels, Method, option
+from gaussft_jax.methods.pooled import gathered
 from gaussft_jax.methods.pyramid import pyramid, smooth
 
 __all__ = ["SPADE", "Gallery"]
@@ -45,13 +44,8 @@ class SPADE(Method):
     neighbours: int = option(50, "spade_neighbours", "how many nearest images to compare with", 1)
 
     def fit(self, batches):
-        rows = [
-            [on_host(features)[real] for features in (_pooled(levels), pyramid(levels))]
-            for levels, valid in batches()
-            for real in [on_host(valid)]
-        ]
-        columns = zip(*rows, strict=True)
-        return Gallery(*(jnp.asarray(np.concatenate(column)) for column in columns))
+        features = (((_pooled(levels), pyramid(levels)), valid) for levels, valid in batches())
+        return Gallery(*map(jnp.asarray, gathered(features)))
 
     def level_maps(self, references, levels):
         def one(x):

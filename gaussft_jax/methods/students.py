@@ -9,7 +9,6 @@ import optax
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import on_host, resize
-from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.methods.encoder import (
     Convolution,
     Encoder,
@@ -18,14 +17,12 @@ from gaussft_jax.methods.encoder import (
     of_each,
     surrounded,
 )
-from gaussft_jax.methods.method import Levels, Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import Levels, option
 from gaussft_jax.methods.pooled import Scaling, rows, scaling
 from gaussft_jax.methods.pyramid import resolutions
 
 __all__ = ["Class", "Students"]
-
-_BATCH = 2  # images
-_ADAM = optax.chain(optax.add_decayed_weights(1e-5), optax.adam(1e-3))
 
 
 class Class(NamedTuple):
@@ -43,7 +40,7 @@ class Class(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Students(Method):
+class Students(Learner):
     """(e - mean e) / std e + (v - mean v) / std v at each location: of students s_i of a teacher t.
 
     e = |mean_i s_i - t|^2 / d is the error of their mean, v = mean_i |s_i - mean_j s_j|^2 / d their
@@ -66,8 +63,8 @@ class Students(Method):
     """
 
     name: ClassVar[str] = "students"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
+    optimiser: ClassVar = optax.chain(optax.add_decayed_weights(1e-5), optax.adam(1e-3))
+    batch_size: ClassVar[int] = 2
     parts: ClassVar = (Class, Scaling, Convolution)
 
     count: int = option(3, "students_count", "how many students", 1)
@@ -80,8 +77,7 @@ class Students(Method):
         examples = images, teacher(features)
         rng = np.random.default_rng(self.seed)
         start = tuple(initial_encoder(rng, features.shape[-1]) for _ in range(self.count))
-        lesson = Lesson(self, _loss, _ADAM, self.epochs, _BATCH)
-        students = learn(lesson, start, examples, self.seed, label=self.name, folder=folder)
+        students = self.learnt(_loss, start, examples, folder)
         found = on_host(of_each(_errors, students, examples))
         return Class(teacher, students, scaling(found.reshape(-1, 2)))
 

@@ -7,11 +7,9 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from gaussft_jax.gaussian import safe_sqrt
-from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.methods.encoder import (
     PATCH,
     Convolution,
@@ -22,14 +20,13 @@ from gaussft_jax.methods.encoder import (
     of_each,
     surrounded,
 )
-from gaussft_jax.methods.method import Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import option
 from gaussft_jax.methods.pooled import rows
 
 __all__ = ["Centroids", "Triplet", "rectangle", "triplet_loss"]
 
 _FEATURES = 64
-_BATCH = 8  # images
-_ADAM = optax.adam(1e-3)
 _DRAWN = 16  # places of an image
 
 
@@ -41,7 +38,7 @@ class Centroids(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Triplet(Method):
+class Triplet(Learner):
     """|f(p) - c| at each place: f of the patch there, c the mean of f over the training images.
 
     f minimises max(0, |f(a) - f(p)| - |f(a) - f(n)| + margin): a and p are the patches of one place
@@ -61,8 +58,7 @@ class Triplet(Method):
     """
 
     name: ClassVar[str] = "triplet"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
+    batch_size: ClassVar[int] = 8
     parts: ClassVar = (Centroids, Convolution)
 
     margin: float = option(1.0, "triplet_margin", "by which erased patches are to be farther", 0)
@@ -72,8 +68,7 @@ class Triplet(Method):
     def fit(self, batches, folder=None):
         images = rows(batches, lambda levels: levels[0])
         start = initial_encoder(np.random.default_rng(self.seed), _FEATURES)
-        lesson = Lesson(self, _loss, _ADAM, self.epochs, _BATCH)
-        encoder = learn(lesson, start, images, self.seed, label=self.name, folder=folder)
+        encoder = self.learnt(_loss, start, images, folder)
         return Centroids(encoder, of_each(_encoded, encoder, images).mean(0))
 
     def level_maps(self, references, levels):

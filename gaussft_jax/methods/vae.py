@@ -6,14 +6,13 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float
 
 from gaussft_jax.gaussian import resize
-from gaussft_jax.learning import Lesson, learn
 from gaussft_jax.methods.autoencoder import code, decoded, halved, initial_coder, initial_decoder
 from gaussft_jax.methods.encoder import SLOPE, Convolution, Encoder, rectified
-from gaussft_jax.methods.method import Method, option
+from gaussft_jax.methods.learner import Learner
+from gaussft_jax.methods.method import option
 from gaussft_jax.methods.pooled import rows
 
 __all__ = ["CAVGA", "VAE", "VAEAttention", "attention", "divergence", "negative_elbo"]
@@ -22,8 +21,6 @@ _HALVINGS = 4
 _SIDE = 64  # of the images, pixels
 _LATENT = 32
 _SEEN = 2  # layers up to the features that attention is paid to, of stride 4
-_BATCH = 4  # images
-_ADAM = optax.adam(1e-3)
 
 
 class VAE(NamedTuple):
@@ -34,7 +31,7 @@ class VAE(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class VAEAttention(Method):
+class VAEAttention(Learner):
     """mean_i ReLU(sum_k a_ik F_k) at each location, a_ik = sum over locations of d mu_i / d F_k.
 
     F_k are the rectified features of stride 4 of the encoder of a variational autoencoder, mu_i the
@@ -55,8 +52,6 @@ class VAEAttention(Method):
     """
 
     name: ClassVar[str] = "vae_attention"
-    learns: ClassVar[bool] = True
-    pixels: ClassVar[bool] = True
     parts: ClassVar = (VAE, Convolution)
 
     epochs: int = option(40, "vae_attention_epochs", "passes over the good images", 1)
@@ -67,8 +62,7 @@ class VAEAttention(Method):
         rng = np.random.default_rng(self.seed)
         coder = initial_coder(rng, _HALVINGS, 2 * _LATENT)
         start = VAE(coder, initial_decoder(rng, _HALVINGS, _LATENT))
-        lesson = Lesson(self, type(self)._loss, _ADAM, self.epochs, _BATCH)
-        return learn(lesson, start, images, self.seed, label=self.name, folder=folder)
+        return self.learnt(type(self)._loss, start, images, folder)
 
     def level_maps(self, references, levels):
         return (attention(references.coder, resize(levels[0], _SIDE, _SIDE)),)

@@ -1,7 +1,7 @@
 """Heatmap overlays, figures and the HTML page that show what a run found."""
 
 from gaussft_jax.report.figures import pro_figure, roc_figure, score_histogram, training_curves
-from gaussft_jax.report.gallery import LevelMaps, data_uri, shown
+from gaussft_jax.report.gallery import data_uri, shown
 from gaussft_jax.report.overlays import (
     COLOURS,
     OVERLAYS,
@@ -19,7 +19,6 @@ __all__ = [
     "OVERLAYS",
     "SCRIPT",
     "STYLE",
-    "LevelMaps",
     "csp_hash",
     "data_uri",
     "heatmap_overlay",

@@ -1,8 +1,8 @@
 """Figures as inline SVG: text in the page's font, colours from the page's theme."""
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -55,8 +55,7 @@ def score_histogram(scores: Float[np.ndarray, " n"], defective: Bool[np.ndarray,
     kinds = [kind for kind in kinds if kind[1].size]
     spans = [f"{len(x)} {name} from {x.min():.3g} to {x.max():.3g}" for name, x, _ in kinds]
     edges = np.histogram_bin_edges(scores, bins=int(np.clip(2 * np.sqrt(len(scores)), 5, 40)))
-    with _style("histogram"):
-        figure, (axes,) = _axes()
+    with _axes("histogram") as (figure, (axes,)):
         for name, values, colour in kinds:
             style = {"histtype": "stepfilled", "edgecolor": colour, "facecolor": (colour, 0.35)}
             axes.hist(values, edges, label=name, linewidth=1.25, **style)
@@ -74,8 +73,7 @@ def roc_figure(fpr: Float[np.ndarray, " k"], tpr: Float[np.ndarray, " k"]) -> st
         tpr: share of the defective images at or above each threshold, [k], fraction.
     """
     area = np.trapezoid(tpr, fpr)
-    with _style("roc"):
-        figure, (axes,) = _axes()
+    with _axes("roc") as (figure, (axes,)):
         axes.plot([0, 1], [0, 1], color=_INK, alpha=0.5, linewidth=1, linestyle="--")
         axes.fill_between(fpr, tpr, color=_DEFECT, alpha=0.12, linewidth=0)
         axes.plot(fpr, tpr, color=_DEFECT, clip_on=False)
@@ -97,8 +95,7 @@ def pro_figure(
     # A threshold per distinct score is millions of points; a screen shows a few hundred.
     x = np.linspace(0, limit, 301)
     y = np.interp(x, fpr, pro)
-    with _style("pro"):
-        figure, (axes,) = _axes()
+    with _axes("pro") as (figure, (axes,)):
         axes.fill_between(x, y, color=_GOOD, alpha=0.12, linewidth=0)
         axes.plot(x, y, color=_GOOD, clip_on=False)
         axes.set(xlabel="normal pixels raised (share)", ylabel="region covered")
@@ -115,8 +112,7 @@ def training_curves(histories: Sequence[Mapping[str, Any]]) -> str:
             fraction, both [epochs + 1], of the pre-trained network (epoch 0) and after each epoch;
             and `best_epoch`, the epoch that was kept (dotted in the figure).
     """
-    with _style("training"):
-        figure, (above, below) = _axes(2)
+    with _axes("training", 2) as (figure, (above, below)):
         for history in histories:
             auroc, best = history["vicinity_auroc"], history["best_epoch"]
             line = {"color": _GOOD, "alpha": 0.8, "linewidth": 1.5}
@@ -131,19 +127,17 @@ def training_curves(histories: Sequence[Mapping[str, Any]]) -> str:
         return _svg(figure, f"Training loss and vicinity AUROC by epoch; best epoch: {best}.")
 
 
-def _style(name: str) -> AbstractContextManager:
+@contextmanager
+def _axes(name: str, rows: int = 1) -> "Iterator[tuple[Figure, Sequence[Axes]]]":
+    """A figure in the style of the pages, and its axes below each other."""
     from matplotlib import rc_context
-
-    # Ids hang on the salt: those of two figures in one page must not meet.
-    return rc_context(_RC | {"svg.hashsalt": name})
-
-
-def _axes(rows: int = 1) -> "tuple[Figure, Sequence[Axes]]":
     from matplotlib.figure import Figure
 
     width, height = _SIZE
-    figure = Figure(figsize=(width / 72, height / 72))
-    return figure, figure.subplots(rows, sharex=True, squeeze=False)[:, 0]
+    # Ids hang on the salt: those of two figures in one page must not meet.
+    with rc_context(_RC | {"svg.hashsalt": name}):
+        figure = Figure(figsize=(width / 72, height / 72))
+        yield figure, figure.subplots(rows, sharex=True, squeeze=False)[:, 0]
 
 
 def _svg(figure: "Figure", alt: str) -> str:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,18 +83,20 @@ def write_report(
         level_maps: distances of each level, for the images of `shown`, by their index.
     """
     here = Path(__file__).parent
-    page = template(here / "page.html.j2", percent=_percent, number=_number, pretty=_pretty)
+    pretty = partial(json.dumps, indent=2, ensure_ascii=False)
+    page = template(here / "page.html.j2", percent=_percent, number=_number, pretty=pretty)
     low, high = map_range(scored)
     script = SCRIPT.read_text(encoding="utf-8")
     judged = None
     if p_values is not None and len(set(scored.defective.tolist())) == 2:
         judged = json.dumps(list(zip(p_values.tolist(), scored.defective.tolist(), strict=True)))
+    by_defect = [fold["by_defect"] for fold in results["folds"] if "by_defect" in fold]
     text = page.render(
         results=results,
         notes=results.get("notes", {}),
         metrics=_columns(_METRICS, results["folds"]),
         counters=_columns(_COUNTERS, results["folds"]),
-        defects=_by_defect(results["folds"]),
+        defects=summarise(by_defect) if by_defect else {},
         counts=Counter(scored.labels),
         good=GOOD,
         fold=fold,
@@ -121,17 +124,8 @@ def _number(x: float | int | None) -> str:
     return f"{x:#.4g}" if isinstance(x, float) and abs(x) < 1000 else f"{x:,.0f}"
 
 
-def _pretty(tree: Any) -> str:
-    return json.dumps(tree, indent=2, ensure_ascii=False)
-
-
 def _columns(names: Mapping[str, str], folds: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {key: name for key, name in names.items() if any(key in fold for fold in folds)}
-
-
-def _by_defect(folds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    tables = [fold["by_defect"] for fold in folds if "by_defect" in fold]
-    return summarise(tables) if tables else {}
 
 
 def _plots(scored: Scored, histories: Sequence[Mapping[str, Any]]) -> list[_Plot]:

@@ -46,26 +46,16 @@ class Table(NamedTuple):
 
 _FROZEN: Mapping[str, Any] = {"tune": False}
 _TUNED: Mapping[str, Any] = {"tune": True}
-_SVDD_FROZEN, _SVDD_TUNED, _FCDD = (
-    {"tune": False, "objective": "deep_svdd"},
-    {"tune": True, "objective": "deep_svdd"},
-    {"tune": True, "objective": "fcdd"},
-)
+_SVDD_TUNED, _FCDD = ({**_TUNED, "objective": objective} for objective in ("deep_svdd", "fcdd"))
 # The source takes SGD at 0.03, 256 epochs of 256 steps of 96 images.
 _CUTPASTE = {
     "tune": True, "objective": "cutpaste", "learning_rate": 1e-4, "stopping": "fixed",
     "max_epochs": 30,
 }  # fmt: skip
-(
-    _SPADE, _PADIM, _GAUSSIAN_AD, _DIFFERNET, _US, _PATCH_SVDD, _TRIPLET, _ARNET, _RIAD,
-    _GANOMALY, _GEOTRANS, _VAE, _CAVGA,
-) = (
-    {"tune": False, "objective": objective}
-    for objective in (
-        "spade", "padim", "gaussian_ad", "differnet", "students", "patch_svdd", "triplet", "arnet",
-        "riad", "ganomaly", "geotrans", "vae_attention", "cavga",
-    )
-)  # fmt: skip
+
+
+def _frozen(objective: str) -> Mapping[str, Any]:
+    return {**_FROZEN, "objective": objective}
 
 
 def _tuned(label: str, mean: float, sem: float, **config: Any) -> Row:
@@ -82,22 +72,22 @@ TABLES: Mapping[int, Table] = {
         "Anomaly detection compared",
         "image_auroc",
         (
-            Row("GeoTrans", "Scratch", 67.2, 4.7, _GEOTRANS, "wide ResNet-10-4"),
-            Row("GANomaly", "Scratch", 76.1, 1.6, _GANOMALY, "its own"),
-            Row("ARNet", "Scratch", 83.9, 2.8, _ARNET, "its own"),
-            Row("RIAD", "Scratch", 91.7, 1.8, _RIAD, "its own"),
-            Row("US", "Scratch", 87.7, 2.8, _US, "distilled ResNet-18"),
-            Row("SPADE", "Frozen", 85.5, None, _SPADE, "wide-resnet50-2"),
-            Row("Differnet", "Frozen", 94.7, 1.3, _DIFFERNET, "AlexNet"),
-            Row("PaDiM", "Frozen", 95.3, None, _PADIM, "wide-resnet50-2"),
-            Row("Patch SVDD", "Scratch", 92.1, 1.7, _PATCH_SVDD, "its own"),
-            Row("Triplet Networks", "Scratch", 94.9, 1.2, _TRIPLET, "its own"),
+            Row("GeoTrans", "Scratch", 67.2, 4.7, _frozen("geotrans"), "wide ResNet-10-4"),
+            Row("GANomaly", "Scratch", 76.1, 1.6, _frozen("ganomaly"), "its own"),
+            Row("ARNet", "Scratch", 83.9, 2.8, _frozen("arnet"), "its own"),
+            Row("RIAD", "Scratch", 91.7, 1.8, _frozen("riad"), "its own"),
+            Row("US", "Scratch", 87.7, 2.8, _frozen("students"), "distilled ResNet-18"),
+            Row("SPADE", "Frozen", 85.5, None, _frozen("spade"), "wide-resnet50-2"),
+            Row("Differnet", "Frozen", 94.7, 1.3, _frozen("differnet"), "AlexNet"),
+            Row("PaDiM", "Frozen", 95.3, None, _frozen("padim"), "wide-resnet50-2"),
+            Row("Patch SVDD", "Scratch", 92.1, 1.7, _frozen("patch_svdd"), "its own"),
+            Row("Triplet Networks", "Scratch", 94.9, 1.2, _frozen("triplet"), "its own"),
             Row("CutPaste", "Tuned", 96.6, 1.1, _CUTPASTE),
-            Row("Gaussian AD", "Frozen", 95.8, 1.2, _GAUSSIAN_AD),
+            Row("Gaussian AD", "Frozen", 95.8, 1.2, _frozen("gaussian_ad")),
             Row("Gaussian fine-tune", "Tuned", 97.1, 0.8, _TUNED),
             Row("Gaussian fine-tune", "Frozen", 96.3, 1.1, _FROZEN),
             Row("Deep SVDD", "Tuned", 90.5, 2.7, _SVDD_TUNED),
-            Row("Deep SVDD", "Frozen", 86.7, 3.5, _SVDD_FROZEN),
+            Row("Deep SVDD", "Frozen", 86.7, 3.5, _frozen("deep_svdd")),
             Row("FCDD", "Tuned", 87.0, 3.6, _FCDD),
         ),
     ),
@@ -141,19 +131,19 @@ TABLES: Mapping[int, Table] = {
         "Segmentation, pixel AUROC",
         "pixel_auroc",
         (
-            Row("CAVGA-Ru", "Scratch", 89.0, None, _CAVGA, "resnet18"),
-            Row("RIAD", "Scratch", 94.2, 1.3, _RIAD, "its own"),
-            Row("VAE-Attention", "Scratch", 86.1, 2.3, _VAE, "resnet18"),
-            Row("US", "Scratch", 93.9, 1.6, _US, "distilled ResNet-18"),
-            Row("SPADE", "Frozen", 96.0, 0.9, _SPADE, "wide-resnet50-2"),
-            Row("PaDiM", "Frozen", 97.5, 0.4, _PADIM, "wide-resnet50-2"),
-            Row("Patch SVDD", "Scratch", 95.7, 0.6, _PATCH_SVDD, "its own"),
+            Row("CAVGA-Ru", "Scratch", 89.0, None, _frozen("cavga"), "resnet18"),
+            Row("RIAD", "Scratch", 94.2, 1.3, _frozen("riad"), "its own"),
+            Row("VAE-Attention", "Scratch", 86.1, 2.3, _frozen("vae_attention"), "resnet18"),
+            Row("US", "Scratch", 93.9, 1.6, _frozen("students"), "distilled ResNet-18"),
+            Row("SPADE", "Frozen", 96.0, 0.9, _frozen("spade"), "wide-resnet50-2"),
+            Row("PaDiM", "Frozen", 97.5, 0.4, _frozen("padim"), "wide-resnet50-2"),
+            Row("Patch SVDD", "Scratch", 95.7, 0.6, _frozen("patch_svdd"), "its own"),
             Row("FCDD as published", "Tuned", 92.0, None, network="VGG-11"),
             Row("CutPaste", "Tuned", 96.0, 0.8, _CUTPASTE),
             Row("Gaussian fine-tune", "Tuned", 96.5, 0.8, _TUNED),
             Row("Gaussian fine-tune", "Frozen", 96.4, 0.7, _FROZEN),
             Row("Deep SVDD", "Tuned", 95.1, 0.9, _SVDD_TUNED),
-            Row("Deep SVDD", "Frozen", 95.2, 0.9, _SVDD_FROZEN),
+            Row("Deep SVDD", "Frozen", 95.2, 0.9, _frozen("deep_svdd")),
             Row("FCDD", "Tuned", 96.2, 0.6, _FCDD),
         ),
     ),
@@ -161,13 +151,13 @@ TABLES: Mapping[int, Table] = {
         "Segmentation, PRO up to a false-positive rate of 0.3",
         "aupro",
         (
-            Row("SPADE", "Frozen", 91.7, 1.4, _SPADE, "wide-resnet50-2"),
-            Row("PaDiM", "Frozen", 92.1, 1.1, _PADIM, "wide-resnet50-2"),
-            Row("US", "Frozen", 91.4, 2.0, _US, "distilled ResNet-18"),
+            Row("SPADE", "Frozen", 91.7, 1.4, _frozen("spade"), "wide-resnet50-2"),
+            Row("PaDiM", "Frozen", 92.1, 1.1, _frozen("padim"), "wide-resnet50-2"),
+            Row("US", "Frozen", 91.4, 2.0, _frozen("students"), "distilled ResNet-18"),
             Row("Gaussian fine-tune", "Tuned", 88.7, 1.7, _TUNED),
             Row("Gaussian fine-tune", "Frozen", 88.5, 1.6, _FROZEN),
             Row("Deep SVDD", "Tuned", 88.7, 1.9, _SVDD_TUNED),
-            Row("Deep SVDD", "Frozen", 88.9, 2.0, _SVDD_FROZEN),
+            Row("Deep SVDD", "Frozen", 88.9, 2.0, _frozen("deep_svdd")),
             Row("FCDD", "Tuned", 89.7, 1.6, _FCDD),
         ),
     ),

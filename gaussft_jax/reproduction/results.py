@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +88,11 @@ def results_page(path: str | Path, command: str, named: str) -> str:
     ]
     for metric, title in METRICS.items():
         if metric in columns:
-            lines += _table(title, records, [("", _mean(metric))])
+            lines += _table(title, records, [("", partial(_mean, metric))])
     if rates:
-        counted = [(f"{rate:g} %", _counts(rate)) for rate in rates]
+        counted = [(f"{rate:g} %", partial(_counts, rate)) for rate in rates]
         lines += _table("False alarms and missed defects at a false-alarm rate", records, counted)
-        fits = [(f"{rate:g} %", _fits(rate)) for rate in rates]
+        fits = [(f"{rate:g} %", partial(_fits, rate)) for rate in rates]
         lines += _table("F1 and IoU of the mask at a false-alarm rate", records, fits)
     return "\n".join(lines) + "\n"
 
@@ -145,40 +146,28 @@ def _table(
     return ["", f"## {title}", "", *(f"| {' | '.join(line)} |" for line in lines)]
 
 
-def _mean(metric: str) -> Callable[[list[Record]], str]:
+def _mean(metric: str, found: list[Record]) -> str:
     """`97.1`, or `97.1 (95.0 to 98.8)` where there is one fold with an interval."""
-
-    def cell(found: list[Record]) -> str:
-        mean = _percent(found, metric)
-        low, high = (_percent(found, f"{metric}_{end}") for end in ("low", "high"))
-        return f"{mean} ({low} to {high})" if len(found) == 1 and low else mean
-
-    return cell
+    mean = _percent(found, metric)
+    low, high = (_percent(found, f"{metric}_{end}") for end in ("low", "high"))
+    return f"{mean} ({low} to {high})" if len(found) == 1 and low else mean
 
 
-def _counts(rate: float) -> Callable[[list[Record]], str]:
+def _counts(rate: float, found: list[Record]) -> str:
     """`1 of 26, 23 of 141`; of several folds their sums."""
-
-    def cell(found: list[Record]) -> str:
-        keys = [f"{name}_{rate:g}" for name in _COUNTED]
-        if not all(record.get(key) for record in found for key in keys):
-            return ""
-        alarms, missed, good, bad = (
-            sum(int(record[key]) for record in found) for key in (*keys, "good", "defective")
-        )
-        return f"{alarms} of {good}, {missed} of {bad}"
-
-    return cell
+    keys = [f"{name}_{rate:g}" for name in _COUNTED]
+    if not all(record.get(key) for record in found for key in keys):
+        return ""
+    alarms, missed, good, bad = (
+        sum(int(record[key]) for record in found) for key in (*keys, "good", "defective")
+    )
+    return f"{alarms} of {good}, {missed} of {bad}"
 
 
-def _fits(rate: float) -> Callable[[list[Record]], str]:
+def _fits(rate: float, found: list[Record]) -> str:
     """`61.2, 44.1`."""
-
-    def cell(found: list[Record]) -> str:
-        shown = [_percent(found, f"{name}_{rate:g}") for name in _FIT]
-        return ", ".join(shown) if all(shown) else ""
-
-    return cell
+    shown = [_percent(found, f"{name}_{rate:g}") for name in _FIT]
+    return ", ".join(shown) if all(shown) else ""
 
 
 def _percent(found: list[Record], column: str) -> str:

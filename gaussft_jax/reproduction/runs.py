@@ -84,7 +84,8 @@ def reproduce(run: Run, out: Path, store: LevelStore | None = None) -> str | Non
         store: for the levels of frozen networks, so that runs on one category share them.
     """
     folder = run.folder(out)
-    if _done(folder, run.config):
+    done = folder / "results.json"
+    if done.exists() and not differences(read_json(done)["config"], run.config.to_dict()):
         return None
     ours = False
     try:
@@ -109,10 +110,3 @@ def finished(runs: Sequence[Run], out: Path) -> dict[tuple[str, str], dict[str, 
     """
     found = {(run.name, run.category): run.folder(out) / "results.json" for run in runs}
     return {key: read_json(path) for key, path in found.items() if path.exists()}
-
-
-def _done(folder: Path, config: ConfigDict) -> bool:
-    path = folder / "results.json"
-    if not path.exists():
-        return False
-    return not differences(read_json(path)["config"], config.to_dict())

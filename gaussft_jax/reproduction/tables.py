@@ -37,28 +37,24 @@ def write_tables(
         The HTML page.
     """
     out = Path(out)
-    tables = {number: _fill(TABLES[number], out, categories) for number in numbers}
-    for number, records in tables.items():
+    first = ["approach", "features", "network", "paper", "here"]
+    columns, tables = [*first, *categories, "s a fold", "status"], []
+    for number in dict.fromkeys(numbers):
         table = TABLES[number]
-        columns, rows = _columns(categories), [_cells(record, categories) for record in records]
+        records = [_record(row, table.metric, out, categories) for row in table.rows]
+        rows = [_cells(record, categories) for record in records]
+        tables.append((number, table, rows))
         write_text(out / f"table{number}.md", _markdown(number, table, columns, rows))
         write_csv(out / f"table{number}.csv", [columns, *rows])
         described = {"table": number, "title": table.title, "metric": table.metric}
         write_json(out / f"table{number}.json", {**described, "rows": records})
     page = template(Path(__file__).with_name("tables.html.j2")).render(
-        columns=_columns(categories),
-        tables=[
-            (number, TABLES[number], [_cells(record, categories) for record in records])
-            for number, records in tables.items()
-        ],
+        columns=columns,
+        tables=tables,
         figures={title: path.name for title, path in (figures or {}).items()},
     )
     write_text(out / "tables.html", page)
     return out / "tables.html"
-
-
-def _fill(table: Table, out: Path, categories: Sequence[str]) -> list[dict[str, Any]]:
-    return [_record(row, table.metric, out, categories) for row in table.rows]
 
 
 def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict[str, Any]:
@@ -72,10 +68,10 @@ def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict
     }
     if row.config is None:
         return record | {"status": "quoted", "categories": {}, "mean": None, "sem": None}
-    runs = {
-        category: _run(out / "runs" / name_of(row.config) / category / "results.json")
-        for category in categories
-    }
+    folder = out / "runs" / name_of(row.config)
+    paths = {category: folder / category / "results.json" for category in categories}
+    # None where a run is not finished.
+    runs = {name: read_json(path) if path.exists() else None for name, path in paths.items()}
     values = {category: _percent(run, metric) for category, run in runs.items()}
     missing = sum(value is None for value in values.values())
     mean, sem = (None, None) if missing else mean_and_sem(list(values.values()))
@@ -90,11 +86,6 @@ def _record(row: Row, metric: str, out: Path, categories: Sequence[str]) -> dict
     return record | {"status": status, "categories": values, "mean": mean, "sem": sem}
 
 
-def _run(path: Path) -> dict[str, Any] | None:
-    """What results.json holds; None where the run is not finished."""
-    return read_json(path) if path.exists() else None
-
-
 def _percent(run: dict[str, Any] | None, metric: str) -> float | None:
     """The run's mean over its folds, percent; None where there is none."""
     value = run and run["mean"][metric]
@@ -106,10 +97,6 @@ def _network(row: Row, run: dict[str, Any]) -> str:
     own = METHODS[row.config.get("objective", run["method"])].pixels
     here = "a small one of its own" if own else run["backbone"]
     return here if here == row.network else f"{here}, there {row.network}"
-
-
-def _columns(categories: Sequence[str]) -> list[str]:
-    return ["approach", "features", "network", "paper", "here", *categories, "s a fold", "status"]
 
 
 def _cells(record: dict[str, Any], categories: Sequence[str]) -> list[str]:

@@ -16,12 +16,12 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
 from gaussft_jax.gaussian import level_weights, weighted_mean
-from gaussft_jax.learning import shuffled
+from gaussft_jax.learning import shuffled, where
 from gaussft_jax.methods import Method
 from gaussft_jax.network import images_at_once
 from gaussft_jax.training.parameters import REFERENCES, join
 from gaussft_jax.training.recipe import Recipe
-from gaussft_jax.training.state import Inputs, TrainState, in_arrays, in_row
+from gaussft_jax.training.state import History, Inputs, TrainState, in_arrays, in_row
 from gaussft_jax.training.validation import draw_vicinity, vicinity_auroc
 from gaussft_jax.vicinity import Augmentation, draw
 
@@ -79,6 +79,48 @@ class Epoch:
     augment: Augmentation
     expose: Augmentation
     recipe: Recipe
+
+    def advance(self, state: TrainState, inputs: Inputs) -> TrainState:
+        """One epoch; the first call only validates the pre-trained state, as epoch 0."""
+        recipe, epoch = self.recipe, state.epoch + 1
+        key = jax.random.wrap_key_data(inputs.key)
+        train_key, draw_key = jax.random.split(jax.random.fold_in(key, epoch))
+        levels_and_loss = len(inputs.references) + 1
+        (parameters, optimiser_state), measured, trained = lax.cond(
+            epoch > 0,
+            lambda: self.train(state, inputs, train_key),
+            lambda: (
+                (state.parameters, state.optimiser),
+                (jnp.float32(jnp.nan),) * 3,
+                jnp.ones(levels_and_loss, bool),
+            ),
+        )
+        area, validation_loss, validated = self.validate(parameters, inputs, draw_key)
+        criterion = {
+            "vicinity": area,
+            "validation_loss": -validation_loss,
+            "fixed": epoch.astype(jnp.float32),
+        }[recipe.stopping]
+        competes = (epoch > 0) | recipe.pretrained_competes
+        better = competes & (criterion > state.best)
+        failures = parallel.psum((~(trained & validated)).astype(jnp.int32))
+        finite = failures == 0
+        new = TrainState(
+            epoch=epoch,
+            parameters=parameters,
+            optimiser=optimiser_state,
+            best_parameters=where(better, parameters, state.best_parameters),
+            best=jnp.where(better, criterion, state.best),
+            best_epoch=jnp.where(better, epoch, state.best_epoch),
+            failed=state.failed,
+            history=jax.tree.map(
+                lambda column, value: column.at[epoch].set(value),
+                state.history,
+                History(*measured, validation_loss, area),
+            ),
+        )
+        failed = state._replace(failed=jnp.argmin(finite).astype(jnp.int32))
+        return where(finite.all(), new, failed)
 
     def train(
         self, state: TrainState, inputs: Inputs, key: PRNGKeyArray

@@ -3,18 +3,15 @@
 import dataclasses
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int32
 
 from gaussft_jax import parallel
 from gaussft_jax.backbones import Backbone
-from gaussft_jax.learning import where
 from gaussft_jax.methods import Method
 from gaussft_jax.training.epoch import Epoch
 from gaussft_jax.training.recipe import Recipe
-from gaussft_jax.training.state import INPUTS, History, Inputs, TrainState
+from gaussft_jax.training.state import INPUTS, Inputs, TrainState
 from gaussft_jax.vicinity import Augmentation, vicinity
 
 __all__ = ["finished", "make_loop"]
@@ -58,54 +55,12 @@ def make_loop(
     """
     seen = dataclasses.replace(backbone, pixels=method.pixels)
     expose = vicinity(method.anomalies) if method.anomalies else exposure or augment
-    work = Epoch(seen, method, augment, expose, recipe)
-
-    def advance(state, inputs):
-        """One epoch; the first call only validates the pre-trained state, as epoch 0."""
-        epoch = state.epoch + 1
-        key = jax.random.wrap_key_data(inputs.key)
-        train_key, draw_key = jax.random.split(jax.random.fold_in(key, epoch))
-        levels_and_loss = len(inputs.references) + 1
-        (parameters, optimiser_state), measured, trained = lax.cond(
-            epoch > 0,
-            lambda: work.train(state, inputs, train_key),
-            lambda: (
-                (state.parameters, state.optimiser),
-                (jnp.float32(jnp.nan),) * 3,
-                jnp.ones(levels_and_loss, bool),
-            ),
-        )
-        area, validation_loss, validated = work.validate(parameters, inputs, draw_key)
-        criterion = {
-            "vicinity": area,
-            "validation_loss": -validation_loss,
-            "fixed": epoch.astype(jnp.float32),
-        }[recipe.stopping]
-        competes = (epoch > 0) | recipe.pretrained_competes
-        better = competes & (criterion > state.best)
-        failures = parallel.psum((~(trained & validated)).astype(jnp.int32))
-        finite = failures == 0
-        new = TrainState(
-            epoch=epoch,
-            parameters=parameters,
-            optimiser=optimiser_state,
-            best_parameters=where(better, parameters, state.best_parameters),
-            best=jnp.where(better, criterion, state.best),
-            best_epoch=jnp.where(better, epoch, state.best_epoch),
-            failed=state.failed,
-            history=jax.tree.map(
-                lambda column, value: column.at[epoch].set(value),
-                state.history,
-                History(*measured, validation_loss, area),
-            ),
-        )
-        failed = state._replace(failed=jnp.argmin(finite).astype(jnp.int32))
-        return where(finite.all(), new, failed)
+    epoch = Epoch(seen, method, augment, expose, recipe)
 
     def loop(state, inputs, until):
         return lax.while_loop(
             lambda state: (state.epoch < until) & ~finished(state, recipe),
-            lambda state: advance(state, inputs),
+            lambda state: epoch.advance(state, inputs),
             state,
         )
 

@@ -5,7 +5,43 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["check", "rename", "unknown_layout"]
+__all__ = ["check", "names_by_module", "rename", "unknown_layout"]
+
+
+# Their leaf -> our collection and leaf, by the last word of our module.
+_CONV = {"weight": ("params", "kernel")}
+_DENSE = {**_CONV, "bias": ("params", "bias")}
+_NORM = {
+    "weight": ("params", "scale"),
+    "bias": ("params", "bias"),
+    "running_mean": ("batch_stats", "mean"),
+    "running_var": ("batch_stats", "var"),
+}
+_LEAVES = {"conv": _CONV, "norm": _NORM, "reduce": _DENSE, "expand": _DENSE}
+_COUNT = "num_batches_tracked"
+
+
+def names_by_module(
+    source: Iterable[str], modules: Mapping[str, str], classifier: str
+) -> dict[str, str]:
+    """Our name of every array in a file; what is unknown keeps its own.
+
+    Args:
+        source: names in the file.
+        modules: their module -> ours, whose last word is one of `_LEAVES`.
+        classifier: their module that is left out, as are counts of batches.
+    """
+    names = {}
+    for name in source:
+        module, _, leaf = name.rpartition(".")
+        ours = modules.get(module, "")
+        leaves = _LEAVES.get(ours.rpartition("/")[2], {})
+        if leaf in leaves:
+            collection, our_leaf = leaves[leaf]
+            names[name] = f"{collection}/{ours}/{our_leaf}"
+        elif module != classifier and not (leaves is _NORM and leaf == _COUNT):
+            names[name] = name
+    return names
 
 
 def rename(source: Mapping[str, np.ndarray], names: Mapping[str, str]) -> dict[str, np.ndarray]:

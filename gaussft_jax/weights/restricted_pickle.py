@@ -104,6 +104,10 @@ _GLOBALS = {
 }
 
 
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
+
+
 def _global(name: str):
     if name not in _GLOBALS:
         raise ValueError(f"refused: its pickle asks for {name}, which is no tensor or container")
@@ -155,22 +159,14 @@ def unpickle(stream: io.BytesIO | mmap.mmap) -> tuple[object, dict[str, Storage]
                 case "MARK":
                     below.append(stack)
                     stack = []
-                case "NONE":
-                    stack.append(None)
-                case "NEWTRUE":
-                    stack.append(True)
-                case "NEWFALSE":
-                    stack.append(False)
+                case "NONE" | "NEWTRUE" | "NEWFALSE":
+                    stack.append(_CONSTANTS[opcode.name])
                 case ("BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT") | (
                     "BINUNICODE" | "SHORT_BINUNICODE" | "BINSTRING" | "SHORT_BINSTRING"
                 ):
                     stack.append(argument)
-                case "EMPTY_DICT":
-                    stack.append({})
-                case "EMPTY_LIST":
-                    stack.append([])
-                case "EMPTY_TUPLE":
-                    stack.append(())
+                case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
+                    stack.append(_EMPTY[opcode.name]())
                 case "TUPLE":
                     items, stack = stack, below.pop()
                     stack.append(tuple(items))

@@ -72,18 +72,11 @@ def _native(x, kernel, *, stride, pads):
     )
 
 
-def _output_size(x, kernel, stride, pads):
-    return tuple(
-        (size + sum(pad) - kernel.shape[0]) // stride + 1
-        for size, pad in zip(x.shape[1:3], pads, strict=True)
-    )
-
-
 def _shifted_products(x, kernel, *, stride, pads):
     k, _, c = kernel.shape
-    n = x.shape[0]
-    p, q = _output_size(x, kernel, stride, pads)
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    n, height, width, _ = padded.shape
+    p, q = ((size - k) // stride + 1 for size in (height, width))
     return sum(
         lax.slice(
             padded,

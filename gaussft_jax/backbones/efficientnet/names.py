@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from gaussft_jax.weights import unknown_layout
+from gaussft_jax.weights import names_by_module, unknown_layout
 
 __all__ = ["our_names"]
 
@@ -55,17 +55,6 @@ _LAYOUTS = (
         plain="0.0 0.1 1.fc1 1.fc2 2.0 2.1",
     ),
 )
-# Their leaf -> our collection and leaf.
-_CONV = {"weight": ("params", "kernel")}
-_SQUEEZE = {**_CONV, "bias": ("params", "bias")}
-_NORM = {
-    "weight": ("params", "scale"),
-    "bias": ("params", "bias"),
-    "running_mean": ("batch_stats", "mean"),
-    "running_var": ("batch_stats", "var"),
-}
-_LEAVES = {"conv": _CONV, "norm": _NORM, "reduce": _SQUEEZE, "expand": _SQUEEZE}
-_COUNT = "num_batches_tracked"
 
 
 def our_names(source: Iterable[str], repeats: Sequence[int]) -> dict[str, str]:
@@ -88,18 +77,7 @@ def our_names(source: Iterable[str], repeats: Sequence[int]) -> dict[str, str]:
     layout = next((layout for stem, layout in stems.items() if stem in source), None)
     if layout is None:
         raise unknown_layout(source, stems)
-    modules = dict(_modules(layout, repeats))
-    names = {}
-    for name in source:
-        module, _, leaf = name.rpartition(".")
-        ours = modules.get(module, "")
-        leaves = _LEAVES.get(ours.rpartition("/")[2], {})
-        if leaf in leaves:
-            collection, our_leaf = leaves[leaf]
-            names[name] = f"{collection}/{ours}/{our_leaf}"
-        elif module != layout.classifier and not (leaves is _NORM and leaf == _COUNT):
-            names[name] = name
-    return names
+    return names_by_module(source, dict(_modules(layout, repeats)), layout.classifier)
 
 
 def _modules(layout: _Layout, repeats: Sequence[int]) -> Iterator[tuple[str, str]]:

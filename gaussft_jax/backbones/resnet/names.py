@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from gaussft_jax.weights import unknown_layout
+from gaussft_jax.weights import names_by_module, unknown_layout
 
 __all__ = ["our_names"]
 
@@ -24,23 +24,10 @@ def our_names(source: Iterable[str], repeats: Sequence[int]) -> dict[str, str]:
     source = list(source)
     if "conv1.weight" not in source:
         raise unknown_layout(source, ["conv1.weight"])
-    arrays = dict(_arrays(repeats))
-    dropped = ("fc.weight", "fc.bias")
-    return {
-        name: arrays.get(name, name)
-        for name in source
-        if name not in dropped and not name.endswith(".num_batches_tracked")
-    }
-
-
-def _arrays(repeats: Sequence[int]) -> Iterator[tuple[str, str]]:
-    """The name of every array, and ours."""
+    modules = {}
     for conv, norm, ours in _modules(repeats):
-        yield f"{conv}.weight", f"params/{ours}/conv/kernel"
-        yield f"{norm}.weight", f"params/{ours}/norm/scale"
-        yield f"{norm}.bias", f"params/{ours}/norm/bias"
-        yield f"{norm}.running_mean", f"batch_stats/{ours}/norm/mean"
-        yield f"{norm}.running_var", f"batch_stats/{ours}/norm/var"
+        modules |= {conv: f"{ours}/conv", norm: f"{ours}/norm"}
+    return names_by_module(source, modules, "fc")
 
 
 def _modules(repeats: Sequence[int]) -> Iterator[tuple[str, str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gaussft_jax.data.category import GOOD, Category, ImageFile, TestImage
+from gaussft_jax.data.category import GOOD, Category, TestImage
 from gaussft_jax.data.folder import folders
 from gaussft_jax.data.layouts.layout import Layout
 
@@ -110,13 +110,10 @@ def _read(folder: Path) -> Category:
     if missing := sorted({"train", "test"} - splits):
         raise FileNotFoundError(f"{name} has no split {missing[0]!r}")
 
-    def files(split: str) -> tuple[ImageFile, ...]:
-        return tuple(photograph.path for photograph in read(split))
-
     train = tuple(photograph.path for photograph in read("train") if not photograph.defective)
     test = sorted(read("test"), key=lambda photograph: photograph.label)
     others = [split for split in splits if split not in ("train", "test")] if good == GOOD else []
-    further = {split: files(split) for split in others}
+    further = {split: tuple(photograph.path for photograph in read(split)) for split in others}
     return Category(category, train, tuple(test), further.pop("validation", ()), further)
 
 
