@@ -21,8 +21,10 @@ def drawn(rng):
     return first, second, defective
 
 
-def test_equals_resampling_image_by_image(drawn, monkeypatch):
+@pytest.mark.parametrize("block", [7, 1024])
+def test_equals_resampling_image_by_image(drawn, monkeypatch, block):
     """On the same draws, a number for each image, to the last digits."""
+    monkeypatch.setattr(bootstrap, "_BLOCK", block)
     monkeypatch.setattr(bootstrap, "_RESAMPLES", 50)
     first, second, defective = drawn
     good, bad = np.flatnonzero(~defective), np.flatnonzero(defective)
