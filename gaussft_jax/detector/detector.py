@@ -140,8 +140,8 @@ class Detector:
                 bar = stack.enter_context(tqdm(total=total, desc="fit", unit=" images"))
                 how = "equal", None, bar.update
             models = [
-                fit_model(scorer, variables, plan.fitted(images[seen]), images[validation], *how)
-                for seen, validation, _ in parts
+                fit_model(scorer, variables, plan.fitted(images[training]), images[validation], *how)
+                for training, validation, _ in parts
             ]
         detector = cls(
             scorer.network(models[0].variables),
