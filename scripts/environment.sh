@@ -9,7 +9,7 @@ prepare() {
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
         return
     fi
-    if [ ! -x .venv/bin/python ]; then
+    if [ ! -x .venv/bin/pip ]; then  # it comes last: none where this was stopped in the middle
         python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
             echo "error: Python 3.11 or newer is needed, python3 is $(python3 --version)" >&2
             exit 1
@@ -17,7 +17,7 @@ prepare() {
         echo "making .venv ..."
         python3 -m venv .venv
     fi
-    echo "installing gaussft_jax[$1] into .venv ..."
+    echo "installing gaussft_jax[$1] into .venv, some minutes ..."
     python -m pip install --quiet --disable-pip-version-check --editable ".[$1]"
     echo "$wanted" > "$stamp"
 }
