@@ -4,6 +4,7 @@
 import argparse
 import os
 import sys
+from importlib.metadata import version
 
 import argcomplete
 
@@ -14,10 +15,22 @@ __all__ = ["main"]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns its exit status, 1 where something could not be done."""
+    try:
+        return _run(arguments)
+    except (ValueError, OSError, ArithmeticError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(
         prog="gaussft", description="Find defects in images after seeing only good ones."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"gaussft {version('gaussft_jax')}")
     words = {*(arguments or sys.argv[1:]), *os.environ.get("COMP_LINE", "").split()}
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
@@ -30,11 +43,4 @@ def main(arguments: list[str] | None = None) -> int:
     from gaussft_jax.compilation import keep_compilations  # imports jax, for which --help waits not
 
     keep_compilations()
-    try:
-        return options.run(options)
-    except (ValueError, OSError, ArithmeticError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    return options.run(options)

@@ -151,15 +151,18 @@ def check_own(folder: str | Path, written: Sequence[str], field: str | None = No
 
 
 def check_folder(folder: str | Path) -> None:
-    """Refuse what is no folder and cannot become one.
+    """Refuse what is no folder to write into and cannot become one.
 
     Raises:
         NotADirectoryError: a file is in the way.
+        PermissionError: the folder, or the one that it would be made in, is read-only.
     """
     place = Path(os.path.realpath(folder))
     there = next(path for path in (place, *place.parents) if os.path.lexists(path))
     if not there.is_dir():
         raise NotADirectoryError(f"{there} is a file, where a folder is needed: give another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"Permission denied: {there} is read-only; give another folder")
 
 
 def check_file(path: str | Path) -> None:
@@ -168,6 +171,7 @@ def check_file(path: str | Path) -> None:
     Raises:
         IsADirectoryError: it is a folder.
         NotADirectoryError: it lies in a file.
+        PermissionError: its folder is read-only.
     """
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a folder, where a file is needed: give a file in it")

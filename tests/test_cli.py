@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -390,7 +391,48 @@ def test_evaluate_and_export_write_over_nothing_else(folder, model, capsys):
     assert _everything(folder) == before
 
 
+def test_a_path_that_is_not_there_leaves_earlier_predictions(folder, model, capsys):
+    command = ["predict", str(model), "--out", str(folder / "out")]
+    assert cli.main([*command, str(folder / "good parts")]) == 0
+    before = _everything(folder / "out")
+    assert cli.main([*command, str(folder / "good prats")]) == 1
+    assert "good prats: check the path" in capsys.readouterr().err
+    assert _everything(folder / "out") == before
+
+
+def test_without_calibration_it_says_so(folder, capsys):
+    command = ["fit", str(folder / "good parts"), "--out", str(folder / "model"), "--size", "64"]
+    assert cli.main([*command, *FLAGS, "--method=deep_svdd", "--calibrate=none"]) == 0
+    assert "not calibrated: no p-values" in capsys.readouterr().out
+    good = str(folder / "good parts")
+    assert cli.main(["predict", str(folder / "model"), good, "--out", str(folder / "out")]) == 0
+    assert "no decisions: the detector is not calibrated" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [("--budget=0", "buys nothing"), ("--size=large", "no whole number"), ("--method=p", "padim")],
+)
+def test_a_wrong_option_is_told_in_few_lines(folder, capsys, option, reason):
+    with pytest.raises(SystemExit):
+        cli.main(["fit", str(folder / "good parts"), "--out", str(folder / "model"), option])
+    error = capsys.readouterr().err
+    assert reason in error and error.count("\n") <= 3
+
+
+def test_version_and_an_early_ctrl_c(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"gaussft {version('gaussft_jax')}\n"
+    monkeypatch.setattr(demo, "arguments", _stop)
+    assert cli.main(["demo"]) == 130
+
+
 def test_demo_touches_no_folder_of_something_else(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 1
+    assert "holds something else" in capsys.readouterr().err
+    (tmp_path / "notes.txt").unlink()
     (tmp_path / "report.html").write_text("mine")
     assert cli.main(["demo", "--out", str(tmp_path)]) == 1
     assert "report.html of something else" in capsys.readouterr().err

@@ -147,6 +147,13 @@ def test_a_damaged_or_later_detector_is_refused(photographs, tmp_path):
         file.write(b"\x55")
     with pytest.raises(ValueError, match="was changed"):
         Detector.load(folder)
+    (folder / "arrays.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"arrays\.safetensors is missing: fit"):
+        Detector.load(folder)
+    for content in ("{", "[1]", "{}"):
+        (folder / "detector.json").write_text(content)
+        with pytest.raises(ValueError, match=r"detector\.json is damaged: fit the detector again"):
+            Detector.load(folder)
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,14 @@ def test_folders_that_cannot_be_replaced(tmp_path, monkeypatch):
         files.check_file(tmp_path)
 
 
+def test_a_read_only_folder_is_told_before_the_work(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(files.os, "access", lambda path, _: asked.append(path) or False)
+    with pytest.raises(PermissionError, match="is read-only; give another"):
+        files.check_file(tmp_path / "new" / "file.txt")
+    assert asked == [tmp_path.resolve()]
+
+
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_failure_leaves_the_earlier_file_and_nothing_beside_it(tmp_path, error):
     _fill(tmp_path, "a.txt")

@@ -37,6 +37,8 @@ def run(options: Namespace) -> int:
     config.max_epochs = EPOCHS
     config.patience = 3
     check_workdir(options.out, config)
+    if any(options.out.glob("*")) and not (options.out / "config.json").exists():
+        raise ValueError(f"{options.out} holds something else: give another folder")
     write_photographs(config.data.root, options.photograph)
     train_and_evaluate(config, options.out)
     return 0

@@ -24,6 +24,7 @@ def arguments(parser: ArgumentParser) -> None:
     from gaussft_jax.detector import AUTO, PAPER_SIZE
     from gaussft_jax.methods import METHODS, OPTIONS
 
+    parser.usage = "gaussft fit FOLDER --out OUT [options], of which --help tells"
     parser.add_argument("folder", type=Path, help="good images, or a category in any layout")
     parser.add_argument(
         "--recursive", action="store_true", help="look into the folders of the folder as well"
@@ -43,7 +44,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--budget",
-        type=float,
+        type=_budget,
         default=3.0,
         help="of auto: what judging an image may cost, in times the cost of the paper's detector; "
         "default: %(default)s",
@@ -94,7 +95,16 @@ def _backbone(name: str) -> str:
     return name
 
 
+def _budget(text: str) -> float:
+    budget = float(text)
+    if not budget > 0:
+        raise ArgumentTypeError(f"{text} buys nothing: give a number above 0")
+    return budget
+
+
 def _size(text: str) -> int:
+    if not text.lstrip("-").isdigit():
+        raise ArgumentTypeError(f"{text} is no whole number of pixels")
     size = int(text)
     if size and size < _LEAST_SIZE:
         raise ArgumentTypeError(f"{text} pixels are too few: give {_LEAST_SIZE} or more, or 0")
@@ -173,6 +183,8 @@ def run(options: Namespace) -> int:
     if detector.calibration:
         held_out, smallest = len(detector.calibration.peaks), detector.smallest_rate
         print(f"calibrated on {held_out} held-out images: false-alarm rates from {smallest:.2%} up")
+    else:
+        print("not calibrated: no p-values and no decisions, only scores and maps")
     if options.test:
         out = options.out / "evaluation"
         evaluate.run(Namespace(model=options.out, folder=options.test, out=out, at="image_size"))

@@ -97,6 +97,9 @@ def run(options: Namespace) -> int:
     folders = [path for path in given if path.is_dir()]
     if options.watch and not folders:
         raise ValueError("--watch has nothing to watch: give a folder that is there")
+    appending = options.watch or STDIN in options.images
+    if not appending and not any(path.exists() for path in given):
+        raise FileNotFoundError(f"there is no {given[0]}: check the path")
     inspector = Inspector.load(options.model, options.alpha)
     # Pictures among the images would be judged the next time.
     check_apart(options.out, folders)
@@ -106,7 +109,6 @@ def run(options: Namespace) -> int:
         check_folder(place)
     predictions = options.out / "predictions.jsonl"
     check_file(predictions)
-    appending = options.watch or STDIN in options.images
     first, known = _earlier(predictions) if appending else (0, set())
     paths = chain.from_iterable(_paths(options, folders, known))
     if not appending:
@@ -134,7 +136,7 @@ def run(options: Namespace) -> int:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
             if "error" in line:
-                print(f"error: {line['error']}", file=sys.stderr)
+                progress.write(f"error: {line['error']}", file=sys.stderr)
                 known.discard(line["path"])  # it comes again when it is changed
             counts["failed" if "error" in line else line.get("decision")] += 1
             progress.update()
@@ -142,6 +144,8 @@ def run(options: Namespace) -> int:
     print(f"{total - failed} of {total} images judged: {predictions}")
     if inspector.alpha:
         print(f"{counts['defective']} defective at a false-alarm rate of {inspector.alpha:.2%}")
+    else:
+        print("no p-values and no decisions: the detector is not calibrated")
     if failed:
         return 1
     return DEFECTIVE if counts["defective"] and options.fail_on_defect else 0

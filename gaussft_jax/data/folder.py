@@ -35,7 +35,7 @@ def list_images(folder: str | Path, recursive: bool = False) -> tuple[Path, ...]
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder: put the images there")
+        raise FileNotFoundError(f"{folder} is not a folder: check the path")
     images = images_in(folder, recursive)
     if not images:
         raise ValueError(f"{folder} holds no image: put {' '.join(SUFFIXES)} files there")

@@ -1,8 +1,10 @@
 """Photographs and masks as square arrays, whatever their format."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -87,7 +89,7 @@ def _photograph(path: ImageFile) -> Image.Image:
 
 
 def read_images(
-    paths: Sequence[ImageFile], size: int, *, progress: bool | str = True
+    paths: Sequence[ImageFile | str], size: int, *, progress: bool | str = True
 ) -> UInt8[np.ndarray, "n s s 3"]:
     """The photographs, in the order of `paths`, each as `read_image` gives it, once decoded.
 
@@ -103,7 +105,11 @@ def read_images(
 
     Raises:
         ImageError: the first broken file.
+        TypeError: `paths` is one path.
     """
+    if isinstance(paths, str | os.PathLike):
+        raise TypeError(f"{paths} is one path: give a list of files, as from list_images(FOLDER)")
+    paths = [Path(path) if isinstance(path, str) else path for path in paths]
 
     def read():
         images = np.empty((len(paths), size, size, 3), np.uint8)

@@ -139,10 +139,10 @@ class Detector:
                 total = sum(plan.count(len(training)) for training, *_ in parts)
                 bar = stack.enter_context(tqdm(total=total, desc="fit", unit=" images"))
                 how = "equal", None, bar.update
-            models = [
-                fit_model(scorer, variables, plan.fitted(images[training]), images[validation], *how)
-                for training, validation, _ in parts
-            ]
+            models = []
+            for training, validation, _ in parts:
+                good, held_out = plan.fitted(images[training]), images[validation]
+                models.append(fit_model(scorer, variables, good, held_out, *how))
         detector = cls(
             scorer.network(models[0].variables),
             method,

@@ -37,15 +37,20 @@ def read_detector(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The description and the arrays, in nested dictionaries, that `write_detector` wrote.
 
     Raises:
-        FileNotFoundError: there is no detector.
+        FileNotFoundError: there is no detector, or half of one.
         ValueError: a file was changed, or a later version of this package wrote it.
     """
     folder = Path(folder)
     path = folder / DESCRIPTION
     if not path.is_file():
         raise FileNotFoundError(f"{folder} holds no detector; make one with `gaussft fit`")
-    description = read_json(path)
-    schema = description["schema"]
+    try:
+        description = read_json(path)
+        schema = description["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: fit the detector again") from error
+    if not (folder / _ARRAYS).is_file():
+        raise FileNotFoundError(f"{folder / _ARRAYS} is missing: fit the detector again")
     if schema not in (2, _SCHEMA):
         remedy = "update gaussft_jax" if schema > _SCHEMA else "fit it again"
         raise ValueError(

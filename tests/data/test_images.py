@@ -169,6 +169,10 @@ def test_images_keep_their_order(tmp_path, rng, capsys):
     np.testing.assert_array_equal(read_images(paths[::-1], SIZE, progress=False), values[::-1])
     assert capsys.readouterr().err == ""
     assert read_images([], SIZE, progress=False).shape == (0, SIZE, SIZE, 3)
+    as_text = read_images([str(path) for path in paths], SIZE, progress=False)
+    np.testing.assert_array_equal(as_text, values)
+    with pytest.raises(TypeError, match="is one path: give a list of files"):
+        read_images(str(tmp_path), SIZE)
 
     for broken in (21, 12):
         paths[broken].write_bytes(b"")
