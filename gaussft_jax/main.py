@@ -53,6 +53,19 @@ def main(arguments: list[str]) -> None:
             raise SystemExit(130) from None
 
 
+def _parsed(arguments: list[str]) -> list[str]:
+    """The flags; a configuration that is not there or has no such field is one line as well."""
+    try:
+        rest = app.parse_flags_with_usage(arguments)
+        getattr(_CONFIG.value, "data", None)  # raises where there is no such file
+    except AttributeError as error:
+        reason = str(error).replace("\\n", ". ").replace("\\", "").replace("'", "")
+        raise SystemExit(f"error: the configuration has no field {reason}") from error
+    except OSError as error:
+        raise SystemExit(f"error: {error}") from error
+    return rest
+
+
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=_parsed)

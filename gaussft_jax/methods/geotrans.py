@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.special import digamma, gammaln, polygamma
 
 from gaussft_jax.gaussian import resize
@@ -127,15 +127,20 @@ def transformed(images: Float[Array, "n s s c"], shift: int) -> Float[Array, "n 
         images: float32 [n s s c].
         shift: by how much it is moved, pixels; mirrored pixels come in at the border.
     """
-    side = images.shape[1]
-    found = []
-    for flipped in (images, images[:, :, ::-1]):
-        wide = jnp.pad(flipped, ((0, 0), (shift, shift), (shift, shift), (0, 0)), "symmetric")
+    n, side, _, c = images.shape
+    found = jnp.take(images.reshape(n, -1, c), _places(side, shift), axis=1, mode="clip")
+    return found.reshape(n, _KINDS, side, side, c)
+
+
+def _places(side: int, shift: int) -> Int[np.ndarray, "72 p"]:
+    """Which pixel of an image each pixel of its transformations is."""
+    image, found = np.arange(side**2).reshape(side, side), []
+    for flipped in (image, image[:, ::-1]):
+        wide = np.pad(flipped, shift, "symmetric")
         for y, x in itertools.product((0, shift, 2 * shift), repeat=2):
-            moved = wide[:, y : y + side, x : x + side]
-            down = moved.transpose(0, 2, 1, 3)
-            found += [moved, down[:, ::-1], moved[:, ::-1, ::-1], down[:, :, ::-1]]
-    return jnp.stack(found, 1)
+            moved = wide[y : y + side, x : x + side]
+            found += [np.rot90(moved, turns).ravel() for turns in range(4)]
+    return np.stack(found)
 
 
 def initial_network(rng: np.random.Generator) -> Network:
