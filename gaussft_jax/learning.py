@@ -35,10 +35,8 @@ class Lesson(NamedTuple):
         key: what the loss depends on, hashable: a method for example.
         loss: (key, parameters, examples, random key) -> the loss of each example, float32 [b].
         optimiser: equal only to itself: one object for all lessons that are compiled once.
-        epochs: at most; all of them, and the last one's parameters, without patience.
+        epochs: passes over the examples.
         batch_size: examples of a step; the last step of an epoch has what is left.
-        patience: epochs without a smaller loss of the examples held out after which it ends, with
-            the parameters of the smallest; 0 for none.
     """
 
     key: Hashable
@@ -46,7 +44,6 @@ class Lesson(NamedTuple):
     optimiser: optax.GradientTransformation
     epochs: int
     batch_size: int
-    patience: int = 0
 
 
 class _State(NamedTuple):
@@ -56,9 +53,6 @@ class _State(NamedTuple):
     parameters: Any
     optimiser: Any
     loss: Float[Array, ""]
-    best_parameters: Any
-    best: Float[Array, ""]
-    best_epoch: Int32[Array, ""]
 
 
 def learn(
@@ -66,7 +60,6 @@ def learn(
     parameters: Any,
     examples: Any,
     seed: int,
-    held_out: Any = None,
     label: str = "learn",
     folder: str | Path | None = None,
 ) -> Any:
@@ -77,7 +70,6 @@ def learn(
         parameters: to begin with, a pytree of float arrays.
         examples: a pytree of arrays [n ...].
         seed: of the order of the examples and of what the loss draws.
-        held_out: other examples [m ...], of a lesson with patience.
         label: of the progress bar.
         folder: keeps the state as long as the lesson lasts, so that the same lesson, begun again
             from the same parameters, examples and seed, goes on where it was stopped. Another one
@@ -86,16 +78,15 @@ def learn(
     Raises:
         NotFiniteError: the loss, or a parameter, ceased to be finite; names the epoch.
     """
-    key, zero, infinite = jax.random.key(seed), jnp.int32(0), jnp.float32(jnp.inf)
-    start = lesson.optimiser.init(parameters)
-    state = _State(zero, parameters, start, jnp.float32(0), parameters, infinite, zero)
-    file = folder and Path(folder, _name(lesson, (parameters, examples, held_out, seed)))
+    key, start = jax.random.key(seed), lesson.optimiser.init(parameters)
+    state = _State(jnp.int32(0), parameters, start, jnp.float32(0))
+    file = folder and Path(folder, _name(lesson, (parameters, examples, seed)))
     if file and file.exists():
         state = _read(file, state)
     with tqdm(total=lesson.epochs, desc=label, unit=" epochs") as bar:
-        while not _finished(lesson, state):
+        while state.epoch < lesson.epochs:
             until = int(state.epoch) + max(1, lesson.epochs // _CALLS)
-            state = _epochs(lesson, state, examples, held_out, key, min(until, lesson.epochs))
+            state = _epochs(lesson, state, examples, key, min(until, lesson.epochs))
             if not np.isfinite(state.loss):
                 raise NotFiniteError(
                     f"{label}, epoch {int(state.epoch)}: the loss ceased to be finite. Do the "
@@ -107,7 +98,7 @@ def learn(
                 save_arrays(file, {str(i): leaf for i, leaf in enumerate(jax.tree.leaves(state))})
     if file:
         file.unlink(missing_ok=True)
-    return state.best_parameters
+    return state.parameters
 
 
 def shuffled(
@@ -147,25 +138,18 @@ def _read(file: Path, like: _State) -> _State:
     )
 
 
-def _finished(lesson: Lesson, state: _State):
-    stale = (lesson.patience > 0) & (state.epoch - state.best_epoch >= lesson.patience)
-    return (state.epoch >= lesson.epochs) | stale | ~jnp.isfinite(state.loss)
-
-
 @functools.partial(jax.jit, static_argnums=0)
-def _epochs(lesson, state, examples, held_out, key, until):
+def _epochs(lesson, state, examples, key, until):
     n = len(jax.tree.leaves(examples)[0])
-
-    def total(parameters, examples, places, valid, key):
-        chosen = jax.tree.map(lambda x: x[places], examples)
-        return jnp.where(valid, lesson.loss(lesson.key, parameters, chosen, key), 0).sum()
 
     def step(carry, xs):
         parameters, state = carry
         places, valid, key = xs
 
         def mean(parameters):
-            return total(parameters, examples, places, valid, key) / valid.sum()
+            chosen = jax.tree.map(lambda x: x[places], examples)
+            losses = lesson.loss(lesson.key, parameters, chosen, key)
+            return jnp.where(valid, losses, 0).sum() / valid.sum()
 
         loss, gradient = jax.value_and_grad(mean)(parameters)
         updates, state = lesson.optimiser.update(gradient, state, parameters)
@@ -177,31 +161,11 @@ def _epochs(lesson, state, examples, held_out, key, until):
         keys = jax.random.split(loss_key, len(places))
         carry = state.parameters, state.optimiser
         (parameters, optimised), losses = lax.scan(step, carry, (places, valid, keys))
-        number = state.epoch + 1
         # No loss tells yet what the last step made of the parameters.
         finite = jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(parameters)]).all()
         loss = jnp.where(finite, losses.sum() / n, jnp.nan)
-        if lesson.patience:
-            criterion = held_out_loss(parameters)
-            better = criterion < state.best
-        else:
-            criterion, better = state.best, jnp.bool(True)
-        return _State(
-            number,
-            parameters,
-            optimised,
-            loss,
-            where(better, parameters, state.best_parameters),
-            where(better, criterion, state.best),
-            where(better, number, state.best_epoch),
-        )
-
-    def held_out_loss(parameters):
-        """Under the same random key after each epoch, so that epochs can be compared."""
-        m = len(jax.tree.leaves(held_out)[0])
-        batches = in_batches(jnp.arange(m), lesson.batch_size)
-        return lax.map(lambda xs: total(parameters, held_out, *xs, key), batches).sum() / m
+        return _State(state.epoch + 1, parameters, optimised, loss)
 
     return lax.while_loop(
-        lambda state: (state.epoch < until) & ~_finished(lesson, state), epoch, state
+        lambda state: (state.epoch < until) & jnp.isfinite(state.loss), epoch, state
     )

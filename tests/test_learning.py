@@ -50,14 +50,6 @@ def test_the_loop_takes_the_steps_of_a_plain_one(rng):
         np.testing.assert_allclose(learnt[name], expected, rtol=1e-4)
 
 
-def test_patience_ends_with_the_parameters_of_the_smallest_loss():
-    """A number goes from 0 towards 2, past the 1 of the example held out."""
-    lesson = Lesson(None, _squared, optax.sgd(0.05), 400, 8, patience=5)
-    learnt = learn(lesson, jnp.float32(0), np.full(8, 2, np.float32), 0, np.ones(3, np.float32))
-    way = 2 - 2 * 0.9 ** np.arange(40)  # each step goes a tenth of what is left
-    np.testing.assert_allclose(learnt, way[np.abs(way - 1).argmin()], rtol=1e-5)
-
-
 def _squared(key, number, examples, random):
     return jnp.square(number - examples)
 
@@ -75,21 +67,19 @@ def test_a_last_step_that_is_not_finite_is_named():
         learn(lesson, jnp.float32(0), np.full(8, 2, np.float32), 0)
 
 
-@pytest.mark.parametrize("patience", [0, 40])
-def test_what_was_stopped_goes_on_to_the_same_bits(rng, tmp_path, monkeypatch, patience):
-    lesson = Lesson(0.1, _loss, _SLOWING, 50, 4, patience)
+def test_what_was_stopped_goes_on_to_the_same_bits(rng, tmp_path, monkeypatch):
+    lesson = Lesson(0.1, _loss, _SLOWING, 50, 4)
     line, examples = _line(rng)
-    held_out = _line(rng, 5)[1] if patience else None
-    whole = learn(lesson, line, examples, 3, held_out)
+    whole = learn(lesson, line, examples, 3)
 
     saved = stop_learning(monkeypatch, 3)
     with pytest.raises(KeyboardInterrupt):
-        learn(lesson, line, examples, 3, held_out, folder=tmp_path)
+        learn(lesson, line, examples, 3, folder=tmp_path)
     (file,) = tmp_path.iterdir()
 
     saved.clear()
     monkeypatch.setattr(learning, "_CALLS", 1)  # all that is left in one call
-    later = learn(lesson, line, examples, 3, held_out, folder=tmp_path)
+    later = learn(lesson, line, examples, 3, folder=tmp_path)
     jax.tree.map(np.testing.assert_array_equal, later, whole)
     assert saved == [50]
     assert not file.exists()
