@@ -14,7 +14,7 @@ from networks import FLAGS, SMALL
 from PIL import Image
 from skimage import measure, transform
 
-from gaussft_jax import cli, data
+from gaussft_jax import cli, configuration, data
 from gaussft_jax.backbones import NETWORKS, create
 from gaussft_jax.commands import demo
 from gaussft_jax.data import read_images
@@ -477,8 +477,10 @@ def test_main_says_what_is_wrong(tmp_path):
     assert run.stderr.startswith("error: ") and "frosen.py" in run.stderr
 
 
-@pytest.mark.slow
 def test_demo_finds_defects(tmp_path, monkeypatch):
+    small = configuration.default_config()
+    small.image_size = 128
+    monkeypatch.setattr(configuration, "default_config", lambda: small)
     monkeypatch.setattr(demo, "EPOCHS", 1)
     assert cli.main(["demo", "--out", str(tmp_path / "demo")]) == 0
     results = json.loads((tmp_path / "demo" / "results.json").read_text())
