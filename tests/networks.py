@@ -28,6 +28,10 @@ def shallow(
     name: str = "shallow", stages: int = 0
 ) -> tuple[backbones.Backbone, backbones.Variables]:
     """Stem, so many stages, and head: without any it compiles in a fraction of the time."""
+    return backbones.load_backbone(unweighted(name, stages), "random")
+
+
+def unweighted(name: str = "small", stages: int = len(_STAGES)) -> backbones.Backbone:
+    """The network without variables, and without a call of JAX, before which processes join."""
     module = backbones.EfficientNet(backbones.Specification(8, _STAGES[:stages], 16, 32, 0.0))
-    backbone = backbones.Backbone(name, module, 32, (127.0,) * 3, (64.0,) * 3)
-    return backbones.load_backbone(backbone, "random")
+    return backbones.Backbone(name, module, 32, (127.0,) * 3, (64.0,) * 3)

@@ -11,7 +11,7 @@ import networks
 from configs import frozen
 from gaussft_jax import backbones, configuration
 
-backbones.NETWORKS["small"] = networks.small()[0]
+backbones.NETWORKS["small"] = networks.unweighted()
 configuration.CHOICES["backbone"] = tuple(backbones.NETWORKS)
 
 
