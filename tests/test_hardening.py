@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,15 +78,17 @@ def test_two_runs_in_one_folder(parts, finished, tmp_path):
     assert code == 0, err
 
 
-def test_ctrl_c_and_again(parts, finished):
+def test_ctrl_c_and_again(parts, finished, tmp_path):
+    workdir = shutil.copytree(finished, tmp_path / "run")
+
     def written(name):
-        return (finished / name).stat().st_mtime_ns
+        return (workdir / name).stat().st_mtime_ns
 
     claimed, fold0 = written("config.json"), written("fold0/result.json")
     both_folds = "--config.folds=0,1"
     # Where the tests run in the background SIGINT is ignored, and a process inherits that.
     inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
-    run = _start(parts, finished, both_folds)
+    run = _start(parts, workdir, both_folds)
     signal.signal(signal.SIGINT, inherited)
     while written("config.json") == claimed:  # the network is loaded after it
         assert run.poll() is None, run.stderr.read()
@@ -98,10 +101,10 @@ def test_ctrl_c_and_again(parts, finished):
     assert code == 130, err
     assert err.strip().splitlines()[-1] == "stopped; the same command goes on from here"
     assert err.count("Traceback") == err.count("Exception ignored")
-    code, _, err = _end(_start(parts, finished, both_folds))
+    code, _, err = _end(_start(parts, workdir, both_folds))
     assert code == 0, err
     assert written("fold0/result.json") == fold0
-    assert (finished / "fold1" / "result.json").exists()
+    assert (workdir / "fold1" / "result.json").exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
