@@ -30,8 +30,10 @@ def _run(arguments: list[str] | None) -> int:
         prog="gaussft", description="Find defects in images after seeing only good ones."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    parser.add_argument("--version", action="version", version=f"gaussft {version('gaussft_jax')}")
     words = {*(arguments or sys.argv[1:]), *os.environ.get("COMP_LINE", "").split()}
+    # Only who asks waits for it, and only he needs the package to be installed.
+    told = version("gaussft_jax") if "--version" in words else ""
+    parser.add_argument("--version", action="version", version=f"gaussft {told}")
     for command in COMMANDS:
         name = command.__name__.rpartition(".")[2]
         its = commands.add_parser(name, help=command.HELP, description=command.run.__doc__)

@@ -137,15 +137,12 @@ stripes = pytest.fixture(striped_images, scope="session", name="stripes")
 @pytest.fixture(scope="session")
 def tiny_detector(tiny, stripes):
     """Of stripes, calibrated on 4 of them, at 32 px."""
-    from gaussft_jax import methods
-    from gaussft_jax.detector import Detector
-    from gaussft_jax.scoring import Scorer
+    import networks
 
-    backbone, variables = tiny
-    scorer = Scorer(backbone, methods.create("gaussian"))
-    references = scorer.fit(variables, stripes[:20], lambda _: None)
-    detector = Detector(scorer.network(variables), scorer.method, (references,), 32)
-    return detector.calibrated([stripes[20:]])
+    from gaussft_jax import methods
+
+    method = methods.create("gaussian")
+    return networks.fitted_detector(tiny, method, [stripes[:20]], [stripes[20:]])
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ about what is found takes Lite0.
 """
 
 from gaussft_jax import backbones
+from gaussft_jax.detector import Detector
+from gaussft_jax.scoring import Scorer
 
 SMALL = ("small", "random")
 """Name and weights, as `Detector.fit` takes them."""
@@ -29,6 +31,15 @@ def shallow(
 ) -> tuple[backbones.Backbone, backbones.Variables]:
     """Stem, so many stages, and head: without any it compiles in a fraction of the time."""
     return backbones.load_backbone(unweighted(name, stages), "random")
+
+
+def fitted_detector(network, method, parts, held_out):
+    """A model fitted to each part of some images, calibrated on as many parts held out."""
+    backbone, variables = network
+    scorer = Scorer(backbone, method)
+    models = tuple(scorer.fit(variables, images, lambda _: None) for images in parts)
+    found = Detector(scorer.network(variables), method, models, parts[0].shape[1])
+    return found.calibrated(held_out)
 
 
 def unweighted(name: str = "small", stages: int = len(_STAGES)) -> backbones.Backbone:

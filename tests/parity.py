@@ -10,8 +10,11 @@ __all__ = ["CASES", "GOLDENS", "image", "random_variables", "sample"]
 GOLDENS = Path(__file__).parent / "goldens.npz"
 # backbone, and height and width of the image, pixels
 CASES = [
-    *((n, s, s) for n in ("efficientnet-b0", "efficientnet-lite0") for s in (224, 157)),
-    ("efficientnet-b4", 157, 157),
+    *(
+        (n, s, s)
+        for n in ("efficientnet-b0", "efficientnet-b4", "efficientnet-lite0")
+        for s in (224, 157)
+    ),
     *((n, s, s) for n in ("resnet18", "wide-resnet50-2") for s in (96, 157)),
     ("resnet18", 96, 160),
     *(("vit-s16", h, w) for h, w in ((224, 224), (160, 160), (256, 144))),

@@ -468,6 +468,9 @@ def test_main_says_what_is_wrong(tmp_path):
     assert run.returncode == 1
     assert run.stderr.strip().splitlines()[-1].startswith("error: ")
     assert "screw" in run.stderr
+    run = _main(config, f"--workdir={tmp_path}", "--config.colour=red")
+    assert run.returncode != 0
+    assert "colour" in run.stderr
     run = _main(config, f"--workdir={tmp_path}", "--config.data.rot=parts")
     assert run.returncode == 1
     assert run.stderr.startswith("error: the configuration has no field rot")

@@ -89,13 +89,13 @@ def run(options: Namespace) -> int:
         if interval := measured.metrics["interval"].get(key):
             shown_value += " (95 % interval: {:.2%} to {:.2%})".format(*interval)
         print(f"{key:>12}  {shown_value}")
-    unreachable = ": the detector has no rate as small, hold more good images out"
+    smallest = detector.smallest_rate or 0
     for row in measured.metrics["alpha"]:
+        reason = ": the detector has no rate as small, hold more good images out"
         print(
             f"at a false-alarm rate of {row['alpha']:.0%}: {row['false_alarms']} of {row['good']} "
             f"good images raise an alarm, {row['missed']} of {row['defective']} defects are missed"
-            + unreachable
-            * (row["alpha"] < (detector.smallest_rate or 0))
+            f"{reason if row['alpha'] < smallest else ''}"
         )
     print(f"report: {report}")
     return 0

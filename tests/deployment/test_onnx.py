@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from networks import SMALL
+from networks import SMALL, fitted_detector
 from PIL import Image
 from runtimes import assert_equal, runtimes
 
@@ -17,15 +17,11 @@ from gaussft_jax import cli, methods
 from gaussft_jax.data import list_images, read_images, write_photographs
 from gaussft_jax.deployment import export_onnx
 from gaussft_jax.detector import Detector
-from gaussft_jax.scoring import Scorer
 
 
 @pytest.fixture(scope="module")
 def svdd(tiny, stripes):
-    scorer = Scorer(tiny[0], methods.create("deep_svdd"))
-    references = scorer.fit(tiny[1], stripes[:12], lambda _: None)
-    detector = Detector(scorer.network(tiny[1]), scorer.method, (references,), 32)
-    return detector.calibrated([stripes[12:]])
+    return fitted_detector(tiny, methods.create("deep_svdd"), [stripes[:12]], [stripes[12:]])
 
 
 def test_without_calibration_there_is_no_decision(svdd, stripes):
