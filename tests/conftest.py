@@ -103,6 +103,12 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, or a skip where it is absent."""
+    return pytest.importorskip("torch", reason="torch is not installed: ./scripts/test --oracle")
+
+
 def striped_images() -> np.ndarray:
     """Good images: noisy stripes, uint8 [24 32 32 3]."""
     rng = np.random.default_rng(0)

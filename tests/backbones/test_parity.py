@@ -33,8 +33,8 @@ def test_levels_equal_the_goldens(case):
 
 
 @pytest.mark.oracle
+@pytest.mark.usefixtures("torch")
 def test_levels_equal_pytorch(case):
-    pytest.importorskip("torch", reason="torch is not installed: ./scripts/test --oracle")
     from oracles import torch_levels
 
     (_, *sides), backbone, variables, levels = case

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 from parity import image, random_variables
+from vit_files import torch_state
 
 from gaussft_jax.backbones import Backbone, VisionTransformer, create
 from gaussft_jax.backbones.vit.files import read
@@ -42,9 +43,6 @@ def test_levels_and_parameters(name, size, levels, parameters):
 @pytest.mark.parametrize("project", ["timm", "dinov2", "transformers", "transformers-4"])
 @pytest.mark.parametrize("registers", [0, 2])
 def test_files_of_every_layout(project, registers, rng):
-    pytest.importorskip("torch", reason="torch is not installed: ./scripts/test --oracle")
-    from oracles import torch_state
-
     specification = TINY._replace(registers=registers)
     backbone, variables = _network(specification)
     state = torch_state(specification, variables, project)
@@ -58,8 +56,6 @@ def test_files_of_every_layout(project, registers, rng):
 
 
 def test_unknown_arrays_keep_their_names_and_unknown_files_are_refused():
-    from oracles import torch_state
-
     _, variables = _network(TINY)
     state = torch_state(TINY, variables, "transformers")
     del state["encoder.layer.1.attention.k_proj.bias"]
@@ -76,8 +72,7 @@ def test_unknown_arrays_keep_their_names_and_unknown_files_are_refused():
 @pytest.mark.oracle
 @pytest.mark.parametrize("antialias", [False, True])
 @pytest.mark.parametrize("size", [(3, 5), (7, 7), (12, 4), (16, 20)])
-def test_positions_are_resized_as_pytorch_does(antialias, size, rng):
-    torch = pytest.importorskip("torch", reason="torch is not installed: ./scripts/test --oracle")
+def test_positions_are_resized_as_pytorch_does(torch, antialias, size, rng):
     grid = rng.normal(size=(7, 7, 5)).astype(np.float32)
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(grid.transpose(2, 0, 1)[None].copy()),

@@ -327,8 +327,7 @@ def test_real_lite0():
 class TestAgainstTorch:
     @pytest.mark.parametrize("legacy", [False, True])
     @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-    def test_what_torch_saves(self, tmp_path, legacy, protocol):
-        torch = pytest.importorskip("torch")
+    def test_what_torch_saves(self, torch, tmp_path, legacy, protocol):
         base = torch.randn(6, 8)
         state = {
             "transposed": base.T,
@@ -358,8 +357,7 @@ class TestAgainstTorch:
             assert got[name].dtype == value.detach().numpy().dtype
 
     @pytest.mark.parametrize("legacy", [False, True])
-    def test_a_module_and_bfloat16(self, tmp_path, legacy):
-        torch = pytest.importorskip("torch")
+    def test_a_module_and_bfloat16(self, torch, tmp_path, legacy):
         module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).bfloat16()
         path = tmp_path / "model.pth"
         torch.save(module.state_dict(), path, _use_new_zipfile_serialization=not legacy)
@@ -367,14 +365,12 @@ class TestAgainstTorch:
         for name, value in module.state_dict().items():
             np.testing.assert_array_equal(got[name].astype(np.float32), value.float().numpy())
 
-    def test_a_whole_module_is_refused(self, tmp_path):
-        torch = pytest.importorskip("torch")
+    def test_a_whole_module_is_refused(self, torch, tmp_path):
         torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pth")
         with pytest.raises(ValueError, match=r"torch\.nn\.modules\.linear\.Linear"):
             read_torch(tmp_path / "module.pth")
 
-    def test_real_lite0(self):
-        torch = pytest.importorskip("torch")
+    def test_real_lite0(self, torch):
         path = create("efficientnet-lite0").locate()
         expected = torch.load(path, weights_only=True)
         got = read_torch(path)
