@@ -482,7 +482,7 @@ def test_main_says_what_is_wrong(tmp_path):
 
 def test_demo_finds_defects(tmp_path, monkeypatch):
     small = configuration.default_config()
-    small.image_size = 128
+    small.image_size, small.vicinity, small.draws_per_image = 128, "cutout", 1
     monkeypatch.setattr(configuration, "default_config", lambda: small)
     monkeypatch.setattr(demo, "EPOCHS", 1)
     assert cli.main(["demo", "--out", str(tmp_path / "demo")]) == 0

@@ -94,6 +94,7 @@ def test_across_folds_scores_are_the_mean_of_the_models(photographs):
     assert cross.predict(spoilt).p_values.tolist() == [1 / 11] * 2
 
 
+@pytest.mark.usefixtures("cutout")
 def test_a_tuned_detector_keeps_its_weights(photographs, tmp_path):
     recipe = GUARDED._replace(stopping="fixed", max_epochs=2)
     tuning = {"recipe": recipe, "folder": tmp_path / "checkpoints"}
@@ -221,6 +222,7 @@ def test_a_detector_of_before_there_were_methods_is_read(photographs, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures("cutout")
 @pytest.mark.parametrize("method", ["deep_svdd", "fcdd"])
 def test_other_methods_are_tuned(photographs, tmp_path, method):
     recipe = Recipe(learning_rate=1e-3, stopping="fixed", max_epochs=1, trainable="level 4")

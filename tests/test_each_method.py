@@ -73,7 +73,7 @@ def test_on_the_command_line(small_network, parts, tmp_path, capsys, method):
     options = [f"--{flag.replace('_', '-')}=1" for flag in SHORT[method]]
     command = ["fit", str(parts / "bolt"), "--out", str(model), "--method", method, *options]
     # One model takes the least to compile; the paper's method shows that several go as well.
-    command += [*FLAGS, "--size", "64", "--calibrate", "cross" if method == "gaussian" else "split"]
+    command += [*FLAGS, "--size", "32", "--calibrate", "cross" if method == "gaussian" else "split"]
     assert cli.main([*command, "--test", str(parts / "bolt")]) == 0
     results = json.loads((model / "evaluation" / "results.json").read_text("utf-8"))
     assert (results["method"], results["tuned"]) == (method, False)
@@ -93,7 +93,7 @@ def test_on_the_command_line(small_network, parts, tmp_path, capsys, method):
     program = tmp_path / "program"
     assert cli.main(["export", str(model), "--out", str(program), "--platforms=cpu"]) == 0
     exported = jax.export.deserialize(bytearray(program.read_bytes()))
-    scores, _, p_values = exported.call(read_images(sorted(good.iterdir()), 64))
+    scores, _, p_values = exported.call(read_images(sorted(good.iterdir()), 32))
     np.testing.assert_allclose(scores, [line["score"] for line in lines], rtol=1e-4)
     np.testing.assert_allclose(p_values, [line["p_value"] for line in lines], atol=1e-6)
 

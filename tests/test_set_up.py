@@ -6,8 +6,7 @@ import pytest
 from networks import FLAGS, SMALL, small
 
 from gaussft_jax import cli, methods
-from gaussft_jax.backbones import create, load_backbone
-from gaussft_jax.deployment import export_stablehlo
+from gaussft_jax.backbones import create
 from gaussft_jax.detector import Detector
 from gaussft_jax.detector.detector import _parts
 from gaussft_jax.detector.set_up import affordable, choose
@@ -65,16 +64,15 @@ def test_cost_counts_the_products():
     assert chosen == candidates[0]
 
 
-def test_parts_in_any_direction_are_noticed(alike):
-    variables = load_backbone("efficientnet-lite0")[1]
-    plan = choose(LITE0, variables, alike, 3.0, 5)
+def test_parts_in_any_direction_are_noticed(alike, tiny):
+    plan = choose(*tiny, alike, 3.0, 5)
     assert not plan.any_direction
     assert [member.name for member in plan.method.members] == [
         "gaussian", "gaussian_ad", "patchcore"
     ]  # fmt: skip
     assert "presented alike" in plan.record["why"][1]
     turned = np.stack([np.rot90(image, i % 4) for i, image in enumerate(alike)])
-    plan = choose(LITE0, variables, turned, 3.0, 5)
+    plan = choose(*tiny, turned, 3.0, 5)
     assert plan.any_direction
     assert [member.name for member in plan.method.members] == ["gaussian_ad", "patchcore"]
     assert max(plan.record["turned"].values()) < 0.75
@@ -93,21 +91,6 @@ def test_a_part_that_lies_in_any_direction_is_fitted_to_in_all(alike, tmp_path):
     good, bad = detector.predict(turned[26:]), loaded.predict(spoilt)
     assert bad.scores.min() > good.scores.max()
     assert bad.maps[:, 28:36, 28:36].mean() > 2 * bad.maps[:, :12, :12].mean()
-
-
-@pytest.mark.slow
-def test_another_family_of_networks_is_set_up_saved_and_exported(alike, tmp_path):
-    detector = Detector.fit(alike[:26], backbone="resnet18", weights="random", calibrate="none")
-    assert detector.method.name == "ensemble" and not detector.set_up["any_direction"]
-    detector.save(tmp_path / "model")
-    loaded = Detector.load(tmp_path / "model")
-    expected = detector.predict(alike[26:])
-    found = loaded.predict(alike[26:])
-    np.testing.assert_array_equal(found.scores, expected.scores)
-    exported = jax.export.deserialize(bytearray(export_stablehlo(loaded, ("cpu",))))
-    scores, maps = exported.call(alike[26:])
-    np.testing.assert_allclose(scores, expected.scores, rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(maps, expected.maps, rtol=1e-3, atol=1e-4)
 
 
 def test_few_images_make_a_bank_alone(alike):
@@ -132,6 +115,7 @@ class _Stop(Exception):
         raise cls
 
 
+@pytest.mark.usefixtures("cutout")
 def test_the_network_is_tuned_to_the_member_that_has_a_loss(alike):
     """Its references stay those of the pre-trained features, as the paper says."""
     recipe = GUARDED._replace(max_epochs=1, batch_size=4, draws_per_image=1)
@@ -148,10 +132,10 @@ def test_the_network_is_tuned_to_the_member_that_has_a_loss(alike):
     assert np.isfinite(detector.predict(held_out).scores).all()
 
 
-def test_what_cannot_be_tuned_says_so(alike):
+def test_what_cannot_be_tuned_says_so(alike, tiny):
     turned = np.stack([np.rot90(image, i % 4) for i, image in enumerate(alike)])
     with pytest.raises(ValueError, match="the parts lie in any direction"):
-        choose(LITE0, load_backbone("efficientnet-lite0")[1], turned, 3.0, 1, tuned=True)
+        choose(*tiny, turned, 3.0, 1, tuned=True)
     with pytest.raises(ValueError, match="the method ensemble has no loss to tune to"):
         Detector.fit(alike, "ensemble", ensemble_members="padim,patchcore", recipe=GUARDED)
 

@@ -44,7 +44,7 @@ def _network(family):
     if family == "vit":
         module, multiple = VisionTransformer(OfViT(12, 4, 3, 8, 32, 1, True, every=1)), 8
     else:
-        module, multiple = ResNet(OfResNet((1, 1, 1, 1))), 1
+        module, multiple = ResNet(OfResNet((1, 1, 1))), 1
     backbone = Backbone("tiny", module, 32, *GREY, multiple=multiple)
     return backbone, unflatten_dict(random_variables(backbone.shapes()), sep="/")
 
@@ -60,6 +60,7 @@ def test_frozen(family, method, stripes, tmp_path):
     images = np.concatenate([stripes, stripes[:, ::-1]])  # enough for `auto` to choose
     detector = Detector.fit(images, method, backbone, variables, calibrate="split")
     strange = np.concatenate([stripes[:2], stripes[2:3].transpose(0, 2, 1, 3)])
+    assert detector.method.name == ("ensemble" if method == "auto" else method)
     found = detector.predict(strange)
     assert found.scores.argmax() == 2
     assert np.isfinite(found.maps).all()
@@ -74,6 +75,7 @@ def test_frozen(family, method, stripes, tmp_path):
 
 
 @families
+@pytest.mark.usefixtures("cutout")
 def test_tuned(family, stripes, tmp_path):
     backbone, variables = _network(family)
     detector = Detector.fit(

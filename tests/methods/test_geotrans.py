@@ -73,7 +73,7 @@ def test_geotrans_learns_to_tell_transformations(rng):
     )
     images[:, :8, :8] -= 2
     images = np.float32(images)
-    method = methods.GeoTrans(epochs=60)
+    method = methods.GeoTrans(epochs=45)
     references = method.fit(lambda: iter([((jnp.asarray(images),), np.arange(13) < 12)]))
     network, usual = references
 

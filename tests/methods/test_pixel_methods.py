@@ -154,7 +154,7 @@ def test_triplet_learns_what_is_erased(rng):
     """Stripes in which a grey square stands."""
     waves = np.sin(np.arange(32) + rng.uniform(0, 6, (12, 1)))[:, :, None, None]
     images = np.float32(waves + rng.normal(scale=0.1, size=(12, 32, 32, 3)))
-    method = methods.Triplet(epochs=30)
+    method = methods.Triplet(epochs=18)
     references = method.fit(_once((jnp.asarray(images),)))
     erased = images.copy()
     erased[:, 8:18, 10:20] = 0.5

@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from gaussft_jax import backbones, methods, training
 from gaussft_jax.arrays import digest_of
@@ -43,6 +44,7 @@ def test_members_see_what_they_would_see_alone(tiny, stripes):
             np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("cutout")
 def test_an_ensemble_that_sees_the_image_is_tuned_saved_and_loaded(tiny, stripes, tmp_path):
     backbone, variables = tiny
     recipe = training.Recipe(max_epochs=1, draws_per_image=1, batch_size=8)

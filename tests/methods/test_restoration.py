@@ -12,7 +12,7 @@ from skimage.metrics import structural_similarity
 from gaussft_jax import methods
 from gaussft_jax.methods import arnet, riad, similarity, unet
 
-METHODS = {"arnet": methods.ARNet(epochs=15), "riad": methods.RIAD(epochs=10)}
+METHODS = {"arnet": methods.ARNet(epochs=10), "riad": methods.RIAD(epochs=14)}
 
 
 def _stripes(seed, n):
@@ -21,13 +21,13 @@ def _stripes(seed, n):
     return np.float32(np.sin(np.arange(32) / 2)[:, None, None] + noise)
 
 
-TRAINING = _stripes(0, 16)
+TRAINING = _stripes(0, 12)
 
 
 def _fit(name):
     """In one batch, whose last image is not to be looked at."""
     levels = (jnp.asarray(np.concatenate([TRAINING, -TRAINING[:1]])),)
-    return METHODS[name].fit(lambda: iter([(levels, np.arange(17) < 16)]))
+    return METHODS[name].fit(lambda: iter([(levels, np.arange(13) < 12)]))
 
 
 @pytest.fixture(scope="module")
