@@ -138,6 +138,9 @@ def test_a_damaged_or_later_detector_is_refused(photographs, tmp_path):
         Detector.load(tmp_path)
     folder = tmp_path / "model"
     Detector.fit(photographs[:4], "gaussian", *SMALL).save(folder)
+    for above in (tmp_path, tmp_path.parent):
+        with pytest.raises(FileNotFoundError, match=f"no detector; {folder} does"):
+            Detector.load(above)
     description = json.loads((folder / "detector.json").read_text())
     (folder / "detector.json").write_text(json.dumps({**description, "schema": 99}))
     with pytest.raises(ValueError, match="update gaussft_jax"):

@@ -106,6 +106,15 @@ def test_what_would_be_lost_is_refused_first(folder, monkeypatch, capsys, comman
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize("command", [("leave_one_out", "parts/nut"), ("measure_local",)])
+def test_a_category_that_is_not_there_is_named_first(folder, monkeypatch, capsys, command):
+    script = load(command[0])
+    monkeypatch.setattr(sys, "argv", [*command, "parts/bolt"])
+    with pytest.raises(SystemExit, match="1"):
+        script.main()
+    assert "error: parts has no category 'bolt'; it has nut" in capsys.readouterr().err
+
+
 def test_a_study_of_no_category_claims_no_folder(folder, monkeypatch, capsys):
     script = load("study_stopping")
     monkeypatch.setattr(sys, "argv", ["study_stopping", "parts/bolt", "--out", "notes"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from gaussft_jax.data.category import Category
+from gaussft_jax.data.category import GOOD, Category
 from gaussft_jax.data.folder import folders, list_images, read_test, skipped
 from gaussft_jax.data.layouts.registry import layout_of, unrecognised
 
@@ -51,7 +51,8 @@ def read_good(folder: str | Path, recursive: bool = False) -> Given:
     except ValueError as error:
         if recursive or not folders(folder):
             raise
-        raise FileNotFoundError(unrecognised(folder)) from error
+        alone = f"; or give {folder / GOOD} alone" if (folder / GOOD).is_dir() else ""
+        raise FileNotFoundError(unrecognised(folder) + alone) from error
     category = Category(folder.name, train)
     return Given(_noting_skipped(category, [folder], recursive), (folder,))
 

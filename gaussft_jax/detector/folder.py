@@ -43,7 +43,9 @@ def read_detector(folder: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     folder = Path(folder)
     path = folder / DESCRIPTION
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no detector; make one with `gaussft fit`")
+        inside = [*folder.glob(f"*/{DESCRIPTION}"), *folder.glob(f"*/*/{DESCRIPTION}")]
+        remedy = f"{min(inside).parent} does" if inside else "make one with `gaussft fit`"
+        raise FileNotFoundError(f"{folder} holds no detector; {remedy}")
     try:
         description = read_json(path)
         schema = description["schema"]

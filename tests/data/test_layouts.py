@@ -328,6 +328,9 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
         FileNotFoundError, match=r"b is in no known layout: it holds 1 \.png; wanted"
     ):
         read_labelled(tmp_path / "a" / "b")
+    images(tmp_path / "parts" / "good", 1)
+    with pytest.raises(FileNotFoundError, match=r"wanted: .*; or give .*/parts/good alone$"):
+        read_good(tmp_path / "parts")
     images(tmp_path / "nut" / "train" / "good", 1)
     with pytest.raises(FileNotFoundError, match=r"is no category but has some: give one of nut$"):
         read_good(tmp_path)
