@@ -6,7 +6,8 @@ import pytest
 from networks import FLAGS, SMALL, small
 
 from gaussft_jax import cli, methods
-from gaussft_jax.backbones import create
+from gaussft_jax.backbones import LevelStore, create, load_backbone
+from gaussft_jax.deployment import export_stablehlo
 from gaussft_jax.detector import Detector
 from gaussft_jax.detector.detector import _parts
 from gaussft_jax.detector.set_up import affordable, choose
@@ -64,15 +65,17 @@ def test_cost_counts_the_products():
     assert chosen == candidates[0]
 
 
-def test_parts_in_any_direction_are_noticed(alike, tiny):
-    plan = choose(*tiny, alike, 3.0, 5)
+def test_parts_in_any_direction_are_noticed(alike, tmp_path):
+    store = LevelStore(tmp_path)  # the turned images are among those that are turned to choose
+    variables = load_backbone("efficientnet-lite0")[1]
+    plan = choose(LITE0, variables, alike, 3.0, 5, store=store)
     assert not plan.any_direction
     assert [member.name for member in plan.method.members] == [
         "gaussian", "gaussian_ad", "patchcore"
     ]  # fmt: skip
     assert "presented alike" in plan.record["why"][1]
     turned = np.stack([np.rot90(image, i % 4) for i, image in enumerate(alike)])
-    plan = choose(*tiny, turned, 3.0, 5)
+    plan = choose(LITE0, variables, turned, 3.0, 5, store=store)
     assert plan.any_direction
     assert [member.name for member in plan.method.members] == ["gaussian_ad", "patchcore"]
     assert max(plan.record["turned"].values()) < 0.75
@@ -91,6 +94,21 @@ def test_a_part_that_lies_in_any_direction_is_fitted_to_in_all(alike, tmp_path):
     good, bad = detector.predict(turned[26:]), loaded.predict(spoilt)
     assert bad.scores.min() > good.scores.max()
     assert bad.maps[:, 28:36, 28:36].mean() > 2 * bad.maps[:, :12, :12].mean()
+
+
+@pytest.mark.slow
+def test_another_family_of_networks_is_set_up_saved_and_exported(alike, tmp_path):
+    detector = Detector.fit(alike[:26], backbone="resnet18", weights="random", calibrate="none")
+    assert detector.method.name == "ensemble" and not detector.set_up["any_direction"]
+    detector.save(tmp_path / "model")
+    loaded = Detector.load(tmp_path / "model")
+    expected = detector.predict(alike[26:])
+    found = loaded.predict(alike[26:])
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    exported = jax.export.deserialize(bytearray(export_stablehlo(loaded, ("cpu",))))
+    scores, maps = exported.call(alike[26:])
+    np.testing.assert_allclose(scores, expected.scores, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(maps, expected.maps, rtol=1e-3, atol=1e-4)
 
 
 def test_few_images_make_a_bank_alone(alike):

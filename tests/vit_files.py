@@ -22,7 +22,7 @@ def torch_state(spec, variables: dict[str, np.ndarray], project: str) -> dict[st
     cls = (tokens[:1] - share)[None]
     if project == "timm" and spec.registers:
         with_class, cls = positions, tokens[None, :1]
-    registers = {"timm": "reg_token", "dinov2": "register_tokens"}.get(project, "register_tokens")
+    registers = "reg_token" if project == "timm" else "register_tokens"
     state = {"cls_token": cls, "pos_embed": with_class}
     if spec.registers:
         state[registers] = tokens[None, 1:]

@@ -91,10 +91,13 @@ def write_report(
     if p_values is not None and len(set(scored.defective.tolist())) == 2:
         judged = json.dumps(list(zip(p_values.tolist(), scored.defective.tolist(), strict=True)))
     by_defect = [fold["by_defect"] for fold in results["folds"] if "by_defect" in fold]
+    metrics = _columns(_METRICS, results["folds"])
+    of_folds = [{key: fold.get(key) for key in metrics} for fold in results["folds"]]
     text = page.render(
         results=results,
         notes=results.get("notes", {}),
-        metrics=_columns(_METRICS, results["folds"]),
+        metrics=metrics,
+        means={**summarise(of_folds), **results["mean"]},
         counters=_columns(_COUNTERS, results["folds"]),
         defects=summarise(by_defect) if by_defect else {},
         counts=Counter(scored.labels),

@@ -44,7 +44,7 @@ def _network(family):
     if family == "vit":
         module, multiple = VisionTransformer(OfViT(12, 4, 3, 8, 32, 1, True, every=1)), 8
     else:
-        module, multiple = ResNet(OfResNet((1, 1, 1))), 1
+        module, multiple = ResNet(OfResNet((1, 1, 1, 1))), 1
     backbone = Backbone("tiny", module, 32, *GREY, multiple=multiple)
     return backbone, unflatten_dict(random_variables(backbone.shapes()), sep="/")
 

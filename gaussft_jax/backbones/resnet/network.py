@@ -77,8 +77,8 @@ class ResNet(nn.Module):
 
     @property
     def level_names(self) -> tuple[str, ...]:
-        """The stem and the stages."""
-        return ("stem", *(f"stage{1 + i}" for i in range(len(self.specification.repeats))))
+        """The five levels."""
+        return ("stem", "stage1", "stage2", "stage3", "stage4")
 
     def first_level(self, parameter: str) -> int:
         """The first level that depends on a parameter, by its `/`-joined name."""
