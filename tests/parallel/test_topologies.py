@@ -40,7 +40,7 @@ def check(result, one, devices):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "processes", "devices"),
-    [("jit", 1, 8), ("pmap", 1, 8), ("jit32", 2, 2)],
+    [("jit", 1, 8), ("pmap", 1, 8), ("jit32", 2, 2), ("jit", 3, 1)],
 )
 def test_other_topologies_give_the_same_numbers(one, show, tmp_path, how, processes, devices):
     start(tmp_path, how, processes, devices).finish()
@@ -57,7 +57,7 @@ def test_a_dead_process_ends_the_run_and_another_topology_goes_on(one, show, tmp
     run.port.close()
     assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == ["3"]  # two epochs
     assert not (tmp_path / "result.npz").exists()
-    start(tmp_path, processes=3).finish()
+    start(tmp_path, devices=3).finish()
     result = np.load(tmp_path / "result.npz")
-    show("2 x 1 killed, then 3 x 1", result)
+    show("2 x 1 killed, then 1 x 3", result)
     check(result, one, 3)
